@@ -22,7 +22,7 @@ import "fmt"
 // A Buf is a view of float32 values inside an engine's memory.
 // It is a small value: copy it, slice it, never free it.
 type Buf struct {
-	Mem any // the engine's own handle
+	Mem any // the engine's own handle; comparable
 	Off int // first element
 	Len int // number of elements
 }
