@@ -1,0 +1,37 @@
+// Package require gives tests what a machine may lack. A test that needs it is
+// skipped where it is missing and says so; where SIGLA_REQUIRE lists it
+// ("data,exiftool,…"), as continuous integration does, the test fails instead.
+package require
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Data returns a path inside the folder of large test data that SIGLA_DATA
+// names, as Data(t, "train", "caltech101.tar"). The data comes from public
+// collections and is not part of the repository.
+func Data(t testing.TB, elem ...string) string {
+	t.Helper()
+	root := os.Getenv("SIGLA_DATA")
+	if root == "" {
+		missing(t, "data", "SIGLA_DATA names no folder of test data")
+	}
+	path := filepath.Join(append([]string{root}, elem...)...)
+	if _, err := os.Stat(path); err != nil {
+		missing(t, "data", err.Error())
+	}
+	return path
+}
+
+// missing ends the test: as failed if SIGLA_REQUIRE lists what, else as skipped.
+func missing(t testing.TB, what, reason string) {
+	t.Helper()
+	if slices.Contains(strings.Split(os.Getenv("SIGLA_REQUIRE"), ","), what) {
+		t.Fatalf("SIGLA_REQUIRE lists %s: %s", what, reason)
+	}
+	t.Skip(reason)
+}
