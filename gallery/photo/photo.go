@@ -1,0 +1,130 @@
+// Package photo opens picture files: JPEG, PNG, GIF, WebP, TIFF and BMP,
+// recognised by content, turned upright by their EXIF orientation, and checked
+// before memory is taken for them. It also makes pictures of the size a screen
+// wants. Files are only ever read.
+//
+// A broken file is an error in one line that names it; decoders that panic are
+// broken files too. Colour profiles are not applied.
+package photo
+
+import (
+	"errors"
+	"fmt"
+	"image"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Causes an error of Read and Stat may wrap, besides those of package fs.
+var (
+	ErrEmpty       = errors.New("empty file")
+	ErrNotRegular  = errors.New("not a regular file")
+	ErrNotPicture  = errors.New("not a picture")
+	ErrUnsupported = errors.New("not supported")
+	ErrTooLarge    = errors.New("too large")
+	ErrTruncated   = errors.New("truncated")
+)
+
+// The largest picture that is opened. 200 megapixels of JPEG take 300 MB.
+const (
+	maxPixels = 200_000_000
+	maxSide   = 50_000
+)
+
+// Info is what a file says about its picture.
+type Info struct {
+	Format        string // "JPEG", "PNG", "GIF", "WebP", "TIFF", "BMP"
+	Width, Height int    // pixels, upright
+	Orientation   int    // EXIF's 1 … 8 as the file has it; 1 is upright
+	// Taken is EXIF's DateTimeOriginal, in the zone of OffsetTimeOriginal.
+	// Without that it is the camera's clock, given as UTC. Zero if not known.
+	Taken time.Time
+}
+
+// IsPhoto reports whether name has the extension of a format Read opens.
+func IsPhoto(name string) bool {
+	switch strings.ToLower(filepath.Ext(name)) {
+	case ".jpg", ".jpeg", ".jpe", ".png", ".gif", ".webp", ".tif", ".tiff", ".bmp":
+		return true
+	}
+	return false
+}
+
+// Read returns the picture in the file at path, upright; of an animation the
+// first frame. It has at most 200 megapixels and no side over 50,000 pixels.
+// Its bounds begin at 0,0.
+func Read(path string) (image.Image, Info, error) {
+	var img image.Image
+	var info Info
+	err := with(path, func(r *io.SectionReader) (err error) {
+		img, info, err = decode(r)
+		return err
+	})
+	return img, info, err
+}
+
+// Stat returns what the file at path says about its picture without decoding
+// it. It fails on what Read refuses unread.
+func Stat(path string) (Info, error) {
+	var info Info
+	err := with(path, func(r *io.SectionReader) (err error) {
+		_, info, err = header(r)
+		return err
+	})
+	return info, err
+}
+
+// with opens the file at path for reading, calls read and names the file in
+// the error.
+func with(path string, read func(*io.SectionReader) error) error {
+	f, size, err := open(path)
+	if err == nil {
+		defer f.Close()
+		err = guard(read, io.NewSectionReader(f, 0, size))
+	}
+	if err == nil {
+		return nil
+	}
+	if pathErr := (*fs.PathError)(nil); errors.As(err, &pathErr) {
+		err = pathErr.Err // the path is named once
+	}
+	return fmt.Errorf("read photo %s: %w", path, err)
+}
+
+// open returns the file and its size. Opening a pipe or a device can block for
+// ever, so what is not a regular file is refused unopened.
+func open(path string) (*os.File, int64, error) {
+	stat, err := os.Stat(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	if stat.IsDir() {
+		return nil, 0, errors.New("is a folder")
+	}
+	if !stat.Mode().IsRegular() {
+		return nil, 0, ErrNotRegular
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	if stat, err = f.Stat(); err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, stat.Size(), nil
+}
+
+// guard calls read and returns a panic of a decoder as an error.
+func guard(read func(*io.SectionReader) error, r *io.SectionReader) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("broken file: decoder: %v", p)
+		}
+	}()
+	return read(r)
+}

@@ -1,0 +1,177 @@
+package photo
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"image"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// data returns a path of the large test material, which is not part of the
+// repository.
+func data(t testing.TB, path ...string) string {
+	dir := os.Getenv("SIGLA_DATA")
+	if dir == "" {
+		t.Skip("SIGLA_DATA is not set: no large test files")
+	}
+	return filepath.Join(append([]string{dir}, path...)...)
+}
+
+// samples unpacks the collection of ianare/exif-samples and returns its folder.
+func samples(t *testing.T) string {
+	f, err := os.Open(data(t, "metadata", "exif-samples.tar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	dir := t.TempDir()
+	for r := tar.NewReader(f); ; {
+		h, err := r.Next()
+		if err == io.EOF {
+			return dir
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h.Typeflag != tar.TypeReg {
+			continue
+		}
+		path := filepath.Join(dir, filepath.FromSlash(h.Name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		content, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestSamples reads 83 files of many makers, some with broken metadata. The
+// number of dates agrees with Pillow's reader.
+func TestSamples(t *testing.T) {
+	dir := samples(t)
+	files, dated, thumbnails := 0, 0, 0
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		files++
+		img, info, err := Read(path)
+		if d.Name() == "samplefilehub.heif" {
+			if !errors.Is(err, ErrUnsupported) {
+				t.Error(err)
+			}
+			return nil
+		}
+		if err != nil {
+			t.Error(err)
+			return nil
+		}
+		if img.Bounds() != image.Rect(0, 0, info.Width, info.Height) {
+			t.Errorf("%s: bounds %v, header %d×%d", path, img.Bounds(), info.Width, info.Height)
+		}
+		if !info.Taken.IsZero() {
+			dated++
+		}
+		if small, ok := Thumbnail(path); ok {
+			thumbnails++
+			// Of the photo's aspect, to a pixel, and of its colours.
+			b := small.Bounds()
+			if d := b.Dx()*info.Height - b.Dy()*info.Width; d > info.Height || d > info.Width || -d > info.Height || -d > info.Width {
+				t.Errorf("%s: %v for %d×%d", path, b, info.Width, info.Height)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files != 83 || dated != 42 || thumbnails != 43 {
+		t.Errorf("%d files, %d dated, %d thumbnails, want 83, 42, 43", files, dated, thumbnails)
+	}
+	info, err := Stat(filepath.Join(dir, "jpg", "gps", "DSCN0010.jpg"))
+	if want := time.Date(2008, 10, 22, 16, 28, 39, 0, time.UTC); err != nil || !info.Taken.Equal(want) {
+		t.Errorf("taken %v, %v, want %v", info.Taken, err, want)
+	}
+}
+
+// TestSampleOrientations: two photos in all eight orientations look the same,
+// but for JPEG's noise, a figure drawn in the middle, and the first of each
+// being brighter. Turned wrongly they are over 40 levels apart.
+func TestSampleOrientations(t *testing.T) {
+	dir := samples(t)
+	for _, name := range []string{"landscape", "portrait"} {
+		var all [9]*image.NRGBA
+		for o := 1; o <= 8; o++ {
+			img, info, err := Read(filepath.Join(dir, "jpg", "orientation", fmt.Sprintf("%s_%d.jpg", name, o)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info.Orientation != o {
+				t.Errorf("%s %d: orientation %d", name, o, info.Orientation)
+			}
+			all[o] = Fit(img, info.Width, info.Height)
+		}
+		for a := 1; a <= 8; a++ {
+			for b := a + 1; b <= 8; b++ {
+				limit := 6.0
+				if a == 1 {
+					limit = 20
+				}
+				if d := meanDistance(t, all[a], all[b]); d > limit {
+					t.Errorf("%s: orientations %d and %d are %.1f levels apart", name, a, b, d)
+				}
+			}
+		}
+		for o := 2; o <= 4; o++ {
+			if d := meanDistance(t, all[2], upright(all[2], o).(*image.NRGBA)); d < 35 {
+				t.Errorf("%s turned by %d is only %.1f levels apart", name, o, d)
+			}
+		}
+	}
+}
+
+// meanDistance returns the mean difference of the channels of two pictures.
+func meanDistance(t *testing.T, a, b *image.NRGBA) float64 {
+	t.Helper()
+	if a.Rect != b.Rect {
+		t.Fatalf("sizes %v and %v", a.Rect, b.Rect)
+	}
+	sum := 0
+	for i, v := range a.Pix {
+		d := int(v) - int(b.Pix[i])
+		sum += max(d, -d)
+	}
+	return float64(sum) / float64(len(a.Pix)) * 4 / 3 // alpha is the same
+}
+
+// BenchmarkRead decodes photos of 4 to 20 megapixels.
+func BenchmarkRead(b *testing.B) {
+	paths, err := filepath.Glob(data(b, "large", "*.jpg"))
+	if err != nil || len(paths) == 0 {
+		b.Fatal("no photos", err)
+	}
+	for _, path := range paths {
+		info, err := Stat(path)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(fmt.Sprintf("%dMP", info.Width*info.Height/1_000_000), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, _, err := Read(path); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
