@@ -1,0 +1,210 @@
+package gallery
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"sigla/gallery/label"
+)
+
+// textBatch is the most texts given to a TextEmbedder at once: few calls for a
+// set, and yet a large set can be cancelled.
+const textBatch = 64
+
+// A TextEmbedder turns texts into unit vectors of the length that the photos'
+// vectors have.
+type TextEmbedder interface {
+	EmbedTexts(ctx context.Context, texts []string) ([][]float32, error)
+}
+
+// A Classifier is a label set as vectors. It never changes.
+//
+// The texts of a label become one vector: each of length 1, their average, that
+// again of length 1. Its negatives remain apart, for only the one closest to a
+// photo counts.
+type Classifier struct {
+	set   label.Set
+	dim   int         // values of a vector; 0 without labels
+	parts [][]float32 // by label [1+negatives, dim]: its vector, its negatives
+	rows  []float32   // all parts, one after the other
+}
+
+// NewClassifier embeds the texts of a set.
+func NewClassifier(ctx context.Context, set label.Set, e TextEmbedder) (*Classifier, error) {
+	if err := set.Validate(); err != nil {
+		return nil, err
+	}
+	set.Labels = slices.Clone(set.Labels)
+	parts, dim, err := embedLabels(ctx, set.Templates, set.Labels, e)
+	if err != nil {
+		return nil, err
+	}
+	return assemble(set, dim, parts), nil
+}
+
+func assemble(set label.Set, dim int, parts [][]float32) *Classifier {
+	return &Classifier{set, dim, parts, slices.Concat(parts...)}
+}
+
+// Set returns the labels of the classifier, in the order of their logits.
+func (c *Classifier) Set() label.Set {
+	set := c.set
+	set.Labels = slices.Clone(set.Labels)
+	return set
+}
+
+// With returns a classifier that has l besides, at the end, or in the place of
+// the label of the same name. Only the texts of l are embedded.
+func (c *Classifier) With(ctx context.Context, l label.Label, e TextEmbedder) (*Classifier, error) {
+	set, parts := c.Set(), slices.Clone(c.parts)
+	if i := set.Index(l.Name); i >= 0 {
+		set.Labels[i] = l
+	} else {
+		set.Labels = append(set.Labels, l)
+	}
+	if err := set.Validate(); err != nil {
+		return nil, err
+	}
+	added, dim, err := embedLabels(ctx, set.Templates, []label.Label{l}, e)
+	if err != nil {
+		return nil, err
+	}
+	if c.dim != 0 && c.dim != dim {
+		return nil, fmt.Errorf("embed label %q: %d values do not fit the %d of the other labels", l.Name, dim, c.dim)
+	}
+	if i := set.Index(l.Name); i < len(parts) {
+		parts[i] = added[0]
+	} else {
+		parts = append(parts, added[0])
+	}
+	return assemble(set, dim, parts), nil
+}
+
+// Without returns a classifier that lacks the label of that name, or c itself
+// if there is none.
+func (c *Classifier) Without(name string) *Classifier {
+	i := c.set.Index(name)
+	if i < 0 {
+		return c
+	}
+	set := c.Set()
+	set.Labels = slices.Delete(set.Labels, i, i+1)
+	dim := c.dim
+	if len(set.Labels) == 0 {
+		dim = 0
+	}
+	return assemble(set, dim, slices.Delete(slices.Clone(c.parts), i, i+1))
+}
+
+// Logits scores a photo's vector: one logit for each label, by the model's own
+// logit of a cosine, less the logit of the closest negative where that is above
+// zero: a negative only ever counts against its label.
+func (c *Classifier) Logits(vector []float32, logit func(cosine float32) float32) []float32 {
+	logits := make([]float32, len(c.parts))
+	c.score(logits, vector, logit)
+	return logits
+}
+
+// score writes the logits of one photo, one for each label.
+func (c *Classifier) score(logits, vector []float32, logit func(float32) float32) {
+	if len(c.parts) > 0 && len(vector) != c.dim {
+		panic(fmt.Sprintf("gallery: labels of %d values for a photo of %d", c.dim, len(vector)))
+	}
+	rest := c.rows
+	next := func() float32 {
+		row := rest[:c.dim]
+		rest = rest[c.dim:]
+		return logit(dot(vector, row))
+	}
+	for i, part := range c.parts {
+		positive, negative := next(), float32(0)
+		for range len(part)/c.dim - 1 {
+			negative = max(negative, next())
+		}
+		logits[i] = positive - negative
+	}
+}
+
+// embedLabels returns the parts of labels and how many values a vector has. A
+// text that occurs several times is embedded once.
+func embedLabels(ctx context.Context, templates []string, labels []label.Label, e TextEmbedder) (parts [][]float32, dim int, err error) {
+	var texts []string
+	index := make(map[string]int)
+	collect := func(list []string) {
+		for _, t := range list {
+			if _, known := index[t]; !known {
+				index[t] = len(texts)
+				texts = append(texts, t)
+			}
+		}
+	}
+	for _, l := range labels {
+		collect(l.Texts(templates))
+		collect(l.NegativeTexts())
+	}
+	vectors, err := embedTexts(ctx, texts, e)
+	if err != nil {
+		return nil, 0, err
+	}
+	if len(vectors) > 0 {
+		dim = len(vectors[0])
+	}
+	for _, l := range labels {
+		part := make([]float32, dim)
+		for _, t := range l.Texts(templates) {
+			addUnit(part, vectors[index[t]])
+		}
+		if norm(part) < 1e-6 {
+			return nil, 0, fmt.Errorf("embed label %q: its prompts cancel each other out", l.Name)
+		}
+		part = addUnit(make([]float32, dim), part)
+		for _, t := range l.NegativeTexts() {
+			part = append(part, addUnit(make([]float32, dim), vectors[index[t]])...)
+		}
+		parts = append(parts, part)
+	}
+	return parts, dim, nil
+}
+
+// embedTexts embeds texts batch by batch and checks that vectors came of it.
+func embedTexts(ctx context.Context, texts []string, e TextEmbedder) ([][]float32, error) {
+	var vectors [][]float32
+	for batch := range slices.Chunk(texts, textBatch) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		got, err := e.EmbedTexts(ctx, batch)
+		if err != nil {
+			return nil, fmt.Errorf("embed label texts: %w", err)
+		}
+		if len(got) != len(batch) {
+			return nil, fmt.Errorf("embed label texts: %d vectors for %d texts", len(got), len(batch))
+		}
+		vectors = append(vectors, got...)
+	}
+	for i, v := range vectors {
+		if n := norm(v); !(n > 0 && n <= math.MaxFloat64) || len(v) != len(vectors[0]) {
+			return nil, fmt.Errorf("embed label texts: no usable vector for %q", texts[i])
+		}
+	}
+	return vectors, nil
+}
+
+// addUnit adds v, scaled to length 1, to sum and returns sum.
+func addUnit(sum, v []float32) []float32 {
+	n := norm(v)
+	for i, x := range v {
+		sum[i] += float32(float64(x) / n)
+	}
+	return sum
+}
+
+func norm(v []float32) float64 {
+	var sum float64
+	for _, x := range v {
+		sum += float64(x) * float64(x)
+	}
+	return math.Sqrt(sum)
+}

@@ -1,0 +1,128 @@
+package gallery
+
+import (
+	"fmt"
+
+	"sigla/gallery/photo"
+)
+
+// pixelBudget is how many pixels may be decoded at once by all workers: at up
+// to 4 bytes a pixel, 800 MB. A photo of more is decoded alone.
+const pixelBudget = 200_000_000
+
+// decode is a worker: it takes photos until there are none left.
+func (r *run) decode() {
+	for {
+		id, path, ok := r.take()
+		if !ok {
+			return
+		}
+		info, input, err := r.prepare(id, path)
+		r.deliver(prepared{id, path, input}, info, err)
+	}
+}
+
+// take waits for a photo to decode. It keeps at most two batches ahead of the
+// Embedder; photos on the screen may be taken beyond that, up to as many again.
+func (r *run) take() (id int, path string, ok bool) {
+	g := r.g
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	most := 2*batchSize + r.workers
+	for !r.ended() {
+		if ahead := len(r.prepared) + r.held; ahead < 2*most {
+			if id, ok := g.take(ahead >= most); ok {
+				r.held++
+				return id, g.slots[id].Path, true
+			}
+		}
+		g.moved.Wait()
+	}
+	return 0, "", false
+}
+
+func (r *run) ended() bool { return r.over || r.ctx.Err() != nil }
+
+// prepare reads a photo and makes the model's input of it. A photo that makes
+// a decoder or the model panic is a photo that fails.
+func (r *run) prepare(id int, path string) (info photo.Info, input any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("prepare photo %s: panic: %v", path, p)
+		}
+	}()
+	info, err = photo.Stat(path)
+	if err != nil {
+		return info, nil, err
+	}
+	pixels := info.Width * info.Height
+	if !r.reserve(pixels) {
+		return info, nil, r.ctx.Err()
+	}
+	defer r.release(pixels)
+	img, info, err := photo.Read(path)
+	if err != nil {
+		return info, nil, err
+	}
+	if r.g.decoded != nil {
+		r.g.decoded(id, img)
+	}
+	if input, err = r.e.Prepare(img); err != nil {
+		err = fmt.Errorf("prepare photo %s: %w", path, err)
+	}
+	return info, input, err
+}
+
+// deliver hands a photo on to be embedded, or ends it if it has failed. What
+// comes after the end is dropped and remains Waiting.
+func (r *run) deliver(p prepared, info photo.Info, err error) {
+	g := r.g
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	r.held--
+	if r.ended() {
+		return
+	}
+	g.slots[p.id].Info = info
+	if err != nil {
+		g.settle(p.id, nil, err)
+	} else {
+		r.prepared = append(r.prepared, p)
+	}
+	g.changed()
+}
+
+// A budget shares out the pixels in order of asking: a large photo is not
+// passed by for ever by small ones.
+type budget struct {
+	pixels  int // given out
+	asked   int // tickets drawn
+	serving int // tickets served
+}
+
+// reserve waits until a photo of that many pixels may be decoded. It returns
+// false if the run ends first.
+func (r *run) reserve(pixels int) bool {
+	g, b := r.g, &r.budget
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	ticket := b.asked
+	b.asked++
+	for ticket != b.serving || b.pixels > 0 && b.pixels+pixels > pixelBudget {
+		if r.ended() {
+			return false
+		}
+		g.moved.Wait()
+	}
+	b.serving++
+	b.pixels += pixels
+	g.moved.Broadcast()
+	return true
+}
+
+func (r *run) release(pixels int) {
+	r.g.mu.Lock()
+	defer r.g.mu.Unlock()
+	r.budget.pixels -= pixels
+	r.g.moved.Broadcast()
+}

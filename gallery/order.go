@@ -1,0 +1,83 @@
+package gallery
+
+// order says which photo is next: those on the screen, in the order wished,
+// then all in order of their IDs. Both lists are walked by a cursor, so that
+// the next photo of a gallery of any size is found at once.
+type order struct {
+	wanted []int       // the wish, without double and unknown IDs
+	rank   map[int]int // ID → position in wanted
+	near   int         // wanted[:near] are taken or settled
+	next   int         // so are the photos below next
+	left   int         // wanted photos that are waiting
+}
+
+// Want says which photos are on the screen now, most important first: they are
+// decoded and embedded before all others. It replaces the former wish.
+func (g *Gallery) Want(ids []int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	o := order{next: g.order.next, rank: make(map[int]int, len(ids))}
+	for _, id := range ids {
+		if _, twice := o.rank[id]; twice || id < 0 || id >= len(g.slots) {
+			continue
+		}
+		o.rank[id] = len(o.wanted)
+		o.wanted = append(o.wanted, id)
+		if g.slots[id].State == Waiting {
+			o.left++
+		}
+	}
+	g.order = o
+	g.moved.Broadcast()
+}
+
+// take returns the next photo that nobody has begun with and marks it taken.
+// With wantedOnly it passes by photos that are not on the screen. It is called
+// with mu held.
+func (g *Gallery) take(wantedOnly bool) (id int, ok bool) {
+	o := &g.order
+	for ; o.near < len(o.wanted); o.near++ {
+		if id := o.wanted[o.near]; g.free(id) {
+			g.slots[id].taken = true
+			return id, true
+		}
+	}
+	if wantedOnly {
+		return 0, false
+	}
+	for ; o.next < len(g.slots); o.next++ {
+		if id := o.next; g.free(id) {
+			g.slots[id].taken = true
+			return id, true
+		}
+	}
+	return 0, false
+}
+
+func (g *Gallery) free(id int) bool {
+	return g.slots[id].State == Waiting && !g.slots[id].taken
+}
+
+// untake lets go, with mu held, of the photos that were begun and not finished.
+func (g *Gallery) untake() {
+	for i := range g.slots {
+		g.slots[i].taken = false
+	}
+	g.order.near, g.order.next = 0, 0
+}
+
+// settle ends the wait of a photo, with mu held: with a vector of rows.dim
+// values, or with the reason why there is none.
+func (g *Gallery) settle(id int, vector []float32, err error) {
+	s := &g.slots[id]
+	if err != nil {
+		s.State, s.Err = Failed, err
+		g.failed++
+	} else {
+		s.State, s.Vector = Ready, g.rows.add(id, vector)
+	}
+	if _, wanted := g.order.rank[id]; wanted {
+		g.order.left--
+	}
+	g.meter.count(g.now())
+}
