@@ -1,0 +1,38 @@
+// Command asm writes the assembly of package cpu, one file a run:
+//
+//	go run . -kernels matmul|vector|conv -out x_amd64.s -stubs x_amd64.go -pkg cpu
+//
+// Every kernel is described once for a vector of any width (type isa) and
+// written for AVX2 and for AVX-512, so the two levels differ in speed only.
+package main
+
+import (
+	"flag"
+	"log"
+
+	. "github.com/mmcloughlin/avo/build"
+)
+
+func main() {
+	kernels := flag.String("kernels", "", "which kernels to write: matmul, vector or conv")
+	flag.Parse()
+	ConstraintExpr("!purego")
+	switch *kernels {
+	case "matmul":
+		matmul()
+	case "vector":
+		for _, v := range []isa{avx2, avx512} {
+			elementwise(v)
+			rows(v)
+			optimizer(v)
+			loss(v)
+		}
+	case "conv":
+		for _, v := range []isa{avx2, avx512} {
+			depthwise(v)
+		}
+	default:
+		log.Fatalf("unknown kernels %q", *kernels)
+	}
+	Generate()
+}
