@@ -1,0 +1,186 @@
+package model
+
+import "sigla/backend"
+
+// Each layer is a pair: forward leaves in its acts what backward needs, and
+// backward repeats the forward lines from last to first. acts and their
+// gradients have the same type, as params and their gradients do. While
+// nothing is trained, acts that only backward would read share memory or are
+// the zero Buf.
+
+// A pass is one run through a tower: the engine, its scratch memory, and
+// whether gradients will be asked for.
+type pass struct {
+	e     backend.Backend
+	mem   *arena
+	train bool
+}
+
+// kept returns n values if backward will read them.
+func (p pass) kept(n int) buf {
+	if !p.train {
+		return buf{}
+	}
+	return p.mem.take(n)
+}
+
+// keptOr returns n values of its own if backward will read them, else b.
+func (p pass) keptOr(b buf, n int) buf {
+	if !p.train {
+		return b
+	}
+	return p.mem.take(n)
+}
+
+func (p pass) linear(dst, x buf, l linear, rows, out, in int) {
+	p.e.MatMul(dst, x, l.w, backend.Mat{M: rows, N: out, K: in, TransB: true, Bias: l.b})
+}
+
+// linearGrad leaves dx alone if it is the zero Buf: nothing in front learns.
+func (p pass) linearGrad(dx, dy, x buf, l, dl linear, rows, out, in int) {
+	if dl.b.Len > 0 {
+		p.e.SumRows(dl.b, dy, rows, out)
+	}
+	p.e.MatMul(dl.w, dy, x, backend.Mat{M: out, N: in, K: rows, TransA: true, Add: true})
+	if dx.Len > 0 {
+		p.e.MatMul(dx, dy, l.w, backend.Mat{M: rows, N: in, K: out})
+	}
+}
+
+type normActs struct{ out, mean, rstd buf } // [rows, width], [rows], [rows]
+
+func (p pass) newNorm(t Tower, rows int) normActs {
+	return normActs{p.mem.take(rows * t.Width), p.kept(rows), p.kept(rows)}
+}
+
+func (p pass) norm(t Tower, a normActs, x buf, w norm, rows int) {
+	p.e.LayerNorm(a.out, a.mean, a.rstd, x, w.w, w.b, rows, t.Width, t.Eps)
+}
+
+func (p pass) normGrad(t Tower, dx buf, a, da normActs, x buf, w, dw norm, rows int) {
+	p.e.LayerNormGrad(dx, dw.w, dw.b, da.out, x, w.w, a.mean, a.rstd, rows, t.Width)
+}
+
+type mlpActs struct{ fc1, gelu, out buf } // [rows, MLP] twice, [rows, width]
+
+func (p pass) newMLP(t Tower, rows int) mlpActs {
+	fc1 := p.mem.take(rows * t.MLP)
+	return mlpActs{fc1, p.keptOr(fc1, rows*t.MLP), p.mem.take(rows * t.Width)}
+}
+
+func (p pass) mlp(t Tower, a mlpActs, x buf, w mlp, rows int) {
+	p.linear(a.fc1, x, w.fc1, rows, t.MLP, t.Width)
+	p.e.GELU(a.gelu, a.fc1, t.GELU)
+	p.linear(a.out, a.gelu, w.fc2, rows, t.Width, t.MLP)
+}
+
+func (p pass) mlpGrad(t Tower, dx buf, a, da mlpActs, x buf, w, dw mlp, rows int) {
+	p.linearGrad(da.gelu, da.out, a.gelu, w.fc2, dw.fc2, rows, t.Width, t.MLP)
+	p.e.GELUGrad(da.fc1, da.gelu, a.fc1, t.GELU)
+	p.linearGrad(dx, da.fc1, x, w.fc1, dw.fc1, rows, t.MLP, t.Width)
+}
+
+// attnActs: q, mix and out are [queries, width], k and v [keys, width].
+type attnActs struct{ q, k, v, lse, mix, out buf }
+
+func (p pass) newAttn(t Tower, s backend.Attn) attnActs {
+	nq, nk := s.Batch*s.Queries*t.Width, s.Batch*s.Keys*t.Width
+	return attnActs{p.mem.take(nq), p.mem.take(nk), p.mem.take(nk),
+		p.kept(s.Batch * s.Heads * s.Queries), p.mem.take(nq), p.mem.take(nq)}
+}
+
+// attention asks with the rows of x what the rows of ctx hold.
+func (p pass) attention(t Tower, a attnActs, x, ctx buf, w attention, s backend.Attn) {
+	D, nq, nk := t.Width, s.Batch*s.Queries, s.Batch*s.Keys
+	p.linear(a.q, x, w.q, nq, D, D)
+	p.linear(a.k, ctx, w.k, nk, D, D)
+	p.linear(a.v, ctx, w.v, nk, D, D)
+	p.e.Attention(a.mix, a.lse, a.q, a.k, a.v, s)
+	p.linear(a.out, a.mix, w.o, nq, D, D)
+}
+
+// attentionGrad writes dx (through the queries) and dctx (through keys and
+// values); tmp is as long as dctx.
+func (p pass) attentionGrad(t Tower, dx, dctx, tmp buf, a, da attnActs, x, ctx buf, w, dw attention, s backend.Attn) {
+	D, nq, nk := t.Width, s.Batch*s.Queries, s.Batch*s.Keys
+	p.linearGrad(da.mix, da.out, a.mix, w.o, dw.o, nq, D, D)
+	p.e.AttentionGrad(da.q, da.k, da.v, da.mix, a.mix, a.lse, a.q, a.k, a.v, s)
+	p.linearGrad(dctx, da.v, ctx, w.v, dw.v, nk, D, D)
+	p.linearGrad(tmp, da.k, ctx, w.k, dw.k, nk, D, D)
+	p.e.Add(dctx, dctx, tmp)
+	p.linearGrad(dx, da.q, x, w.q, dw.q, nq, D, D)
+}
+
+type blockActs struct {
+	ln1  normActs
+	attn attnActs
+	mid  buf // after the first residual
+	ln2  normActs
+	mlp  mlpActs
+	out  buf // after the second
+}
+
+// newBlock makes the acts of a block whose input is x. While nothing is
+// trained both residuals are added to x in place.
+func (p pass) newBlock(t Tower, x buf, s backend.Attn) blockActs {
+	rows := s.Batch * s.Queries
+	return blockActs{p.newNorm(t, rows), p.newAttn(t, s), p.keptOr(x, x.Len),
+		p.newNorm(t, rows), p.newMLP(t, rows), p.keptOr(x, x.Len)}
+}
+
+// block is a pre-LN transformer block.
+func (p pass) block(t Tower, a blockActs, x buf, w block, s backend.Attn) {
+	rows := s.Batch * s.Queries
+	p.norm(t, a.ln1, x, w.ln1, rows)
+	p.attention(t, a.attn, a.ln1.out, a.ln1.out, w.attn, s)
+	p.e.Add(a.mid, x, a.attn.out)
+	p.norm(t, a.ln2, a.mid, w.ln2, rows)
+	p.mlp(t, a.mlp, a.ln2.out, w.mlp, rows)
+	p.e.Add(a.out, a.mid, a.mlp.out)
+}
+
+// blockGrad reads da.out before it writes dx, so that both may be the same.
+func (p pass) blockGrad(t Tower, dx buf, a, da blockActs, x buf, w, dw block, s backend.Attn) {
+	rows := s.Batch * s.Queries
+	da.mlp.out = da.out // a sum hands its gradient to both sides
+	p.mlpGrad(t, da.ln2.out, a.mlp, da.mlp, a.ln2.out, w.mlp, dw.mlp, rows)
+	p.normGrad(t, da.mid, a.ln2, da.ln2, a.mid, w.ln2, dw.ln2, rows)
+	p.e.Add(da.mid, da.mid, da.out)
+	da.attn.out = da.mid
+	p.attentionGrad(t, dx, da.ln1.out, da.ln2.out, a.attn, da.attn, a.ln1.out, a.ln1.out, w.attn, dw.attn, s)
+	p.e.Add(da.ln1.out, da.ln1.out, dx)
+	p.normGrad(t, dx, a.ln1, da.ln1, x, w.ln1, dw.ln1, rows)
+	p.e.Add(dx, dx, da.mid)
+}
+
+// encoder runs the blocks over x and returns their result. Without training,
+// that is x, and each block takes the memory of the one before.
+func (p pass) encoder(t Tower, acts *[]blockActs, x buf, w []block, s backend.Attn) buf {
+	*acts = (*acts)[:0]
+	for i := range w {
+		m := p.mem.at
+		a := p.newBlock(t, x, s)
+		p.block(t, a, x, w[i], s)
+		x = a.out
+		*acts = append(*acts, a)
+		if !p.train {
+			p.mem.release(m)
+		}
+	}
+	return x
+}
+
+// encoderGrad turns the gradient of the encoder's result, d, into that of its
+// input x, in place. Each block reuses the gradient memory of the one behind it.
+func (p pass) encoderGrad(t Tower, d buf, acts []blockActs, x buf, w, dw []block, s backend.Attn) {
+	for i := len(w) - 1; i >= 0; i-- {
+		m, in := p.mem.at, x
+		if i > 0 {
+			in = acts[i-1].out
+		}
+		da := p.newBlock(t, d, s)
+		da.out = d
+		p.blockGrad(t, d, acts[i], da, in, w[i], dw[i], s)
+		p.mem.release(m)
+	}
+}
