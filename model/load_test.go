@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -80,10 +81,19 @@ func TestBrokenCheckpoints(t *testing.T) {
 		{"truncated weights", func(f map[string][]byte) { f[singleFile] = f[singleFile][:70000] }, []string{singleFile}},
 		{"missing tensor", func(f map[string][]byte) {
 			f[singleFile] = header(t, f[singleFile], func(h map[string]map[string]any) {
-				h["other"] = h[fc1]
+				h["text_model.position_ids"] = h[fc1]
 				delete(h, fc1)
 			})
 		}, []string{singleFile, fc1}},
+		{"a layer more than in the config", func(f map[string][]byte) {
+			replace("config.json", `"num_hidden_layers": 2,
+    "pad_token_id"`, `"num_hidden_layers": 1,
+    "pad_token_id"`)(f)
+		}, []string{singleFile, "text_model.encoder.layers.1.layer_norm1.bias", "15 more"}},
+		{"NaN", func(f map[string][]byte) {
+			at := len(f[singleFile]) - 4
+			f[singleFile] = append(slices.Clone(f[singleFile][:at]), 0, 0, 0xc0, 0x7f)
+		}, []string{singleFile, "no numbers"}},
 		{"integers", func(f map[string][]byte) {
 			f[singleFile] = header(t, f[singleFile], func(h map[string]map[string]any) { h[fc1]["dtype"] = "I32" })
 		}, []string{singleFile, fc1, "I32"}},

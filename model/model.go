@@ -118,6 +118,11 @@ func (m *Model) loadWeights(src Source) (err error) {
 	if m.files, err = openWeights(src); err != nil {
 		return err
 	}
+	// One published file has no text head and no word of it in an older
+	// config.json: the identity, where the widths allow it.
+	if _, ok := m.files.source[m.files.key("text_model.head.weight")]; !ok && m.cfg.Kind == SigLIP && m.cfg.Text.Width == m.cfg.Dim {
+		m.cfg.NoHead = true
+	}
 	return m.upload()
 }
 
@@ -128,10 +133,14 @@ func (m *Model) upload() error {
 		return err
 	}
 	m.table = table.tensor
-	list := withoutTable(m.w.list(m.cfg))
+	list := m.w.list(m.cfg)
 	if m.cfg.Stem != nil {
 		list = append(list, m.stem.list(m.cfg.Stem)...)
 	}
+	if err := m.files.unknown(list); err != nil {
+		return err
+	}
+	list = withoutTable(list)
 	carve(m.e, backend.Weight, list)
 	return m.files.load(m.e, list)
 }

@@ -182,3 +182,43 @@ func TestTiny(t *testing.T) {
 
 	checkGradients(t, tr, want.Grads)
 }
+
+// A missing text head is the identity, forward and backward.
+func TestTinyWithoutTextHead(t *testing.T) {
+	c := tinyConfig()
+	c.Text.Width = c.Dim
+	with := tinyModel(t, c)
+	identity := make([]float32, c.Dim*c.Dim)
+	for i := range c.Dim {
+		identity[i*c.Dim+i] = 1
+	}
+	with.e.Write(with.w.proj.w, identity)
+	with.e.Zero(with.w.proj.b)
+	c.NoHead = true
+	without := tinyModel(t, c)
+	b := Batch{IDs: [][]int32{{5, 7, 1, 1, 1}, {3, 9, 12, 2, 1}}, Pairs: backend.Pairs{Default: -1, Diagonal: true}}
+	for i := range 2 {
+		b.Images = append(b.Images, cutTiny(hashed("pixel_values", 600, 1, 0)[i*300:], 10))
+	}
+	grads := map[string][]float32{}
+	for _, m := range []*Model{with, without} {
+		tr, err := m.NewTrainer()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tr.Add(b); err != nil {
+			t.Fatal(err)
+		}
+		tr.Each(func(name string, _ []int, _, grad []float32) error {
+			if want, ok := grads[name]; ok {
+				near(t, name, grad, want, 1e-6)
+			}
+			grads[name] = grad
+			return nil
+		})
+	}
+	near(t, "text embeddings", readBuf(t, without, without.texts.out), readBuf(t, with, with.texts.out), 1e-7)
+	if !without.cfg.NoHead || with.cfg.NoHead {
+		t.Error("the head was not looked for in the file")
+	}
+}

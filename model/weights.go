@@ -105,15 +105,21 @@ func (w *weights) prefix(suffix, published string) string {
 	return best
 }
 
+// key is the name in the file of a tensor by its published name.
+func (w *weights) key(name string) string {
+	if rest, ok := strings.CutPrefix(name, "vision_model."); ok {
+		return w.vision + rest
+	}
+	if rest, ok := strings.CutPrefix(name, "text_model."); ok {
+		return w.text + rest
+	}
+	return name
+}
+
 // get finds a tensor by its published name and checks its shape. Sizes of one
 // may be missing or added: a scalar is [] or [1].
 func (w *weights) get(name string, shape []int) (found, error) {
-	key := name
-	if rest, ok := strings.CutPrefix(name, "vision_model."); ok {
-		key = w.vision + rest
-	} else if rest, ok := strings.CutPrefix(name, "text_model."); ok {
-		key = w.text + rest
-	}
+	key := w.key(name)
 	f, ok := w.source[key]
 	if !ok {
 		return f, fmt.Errorf("read weights: %s has no tensor %q", w.fileNames(), key)
@@ -152,13 +158,58 @@ func (w *weights) load(e backend.Backend, list []tensor) error {
 		if host, err = f.tensor.Floats(host); err != nil {
 			return err
 		}
+		if !finite(host) {
+			return fmt.Errorf("read weights %s: tensor %q holds values that are no numbers: the file is damaged, or its training failed", f.file, f.tensor.Name)
+		}
 		values := host
 		if len(t.shape) == 4 && t.shape[1] == 1 && t.shape[2] > 1 {
 			values = channelsLast(host, t.shape[0])
 		}
 		e.Write(t.all(), values)
+		f.tensor.Release()
 	}
 	return nil
+}
+
+// finite reports whether there is neither NaN nor infinity in x: such a value
+// times zero is NaN, and stays so in a sum. Four sums keep the adder busy.
+func finite(x []float32) bool {
+	var s [4]float32
+	for len(x) >= 4 {
+		s[0] += x[0] * 0
+		s[1] += x[1] * 0
+		s[2] += x[2] * 0
+		s[3] += x[3] * 0
+		x = x[4:]
+	}
+	for _, v := range x {
+		s[0] += v * 0
+	}
+	return s[0]+s[1]+s[2]+s[3] == 0
+}
+
+// unknown returns an error if the file has tensors that the lists do not: then
+// config.json describes another model. Buffers of old files do not count.
+func (w *weights) unknown(list []tensor) error {
+	known := map[string]bool{}
+	for _, t := range list {
+		known[w.key(t.name)] = true
+	}
+	var extra []string
+	for name := range w.source {
+		if !known[name] && !strings.HasSuffix(name, ".position_ids") {
+			extra = append(extra, name)
+		}
+	}
+	if len(extra) == 0 {
+		return nil
+	}
+	slices.Sort(extra)
+	more := ""
+	if len(extra) > 1 {
+		more = fmt.Sprintf(" and %d more", len(extra)-1)
+	}
+	return fmt.Errorf("read weights: %s has tensor %q%s, which a model as in config.json has not", w.source[extra[0]].file, extra[0], more)
 }
 
 // Close unmaps the files.

@@ -52,7 +52,7 @@ func parse(name string, data []byte) (*File, error) {
 		if err := e.check(at, uint64(len(body))); err != nil {
 			return nil, fmt.Errorf("tensor %s: %w", quote(e.name), err)
 		}
-		f.tensors[i] = Tensor{e.name, e.dtype, e.shape, body[e.begin:e.end:e.end], name}
+		f.tensors[i] = Tensor{Name: e.name, Type: e.dtype, Shape: e.shape, Data: body[e.begin:e.end:e.end], file: name}
 		f.index[e.name] = i
 		at = e.end
 	}

@@ -4,6 +4,7 @@ package safetensors
 
 import (
 	"os"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,4 +17,17 @@ func mapFile(f *os.File, size int) (data []byte, unmap func() error, err error) 
 		return nil, nil, err
 	}
 	return data, func() error { return unix.Munmap(data) }, nil
+}
+
+// release drops the pages that lie wholly inside data. They are clean, so they
+// cost nothing to drop; advice that is refused changes nothing.
+func release(data []byte) {
+	if len(data) == 0 {
+		return
+	}
+	page := os.Getpagesize()
+	skip := -int(uintptr(unsafe.Pointer(&data[0]))) & (page - 1)
+	if whole := (len(data) - skip) &^ (page - 1); whole > 0 {
+		unix.Madvise(data[skip:skip+whole], unix.MADV_DONTNEED)
+	}
 }

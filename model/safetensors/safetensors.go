@@ -53,7 +53,8 @@ type Tensor struct {
 	// Data directly does without this protection.
 	Data []byte
 
-	file string
+	file   string
+	mapped bool
 }
 
 // Len is the number of elements: the product of Shape, 1 for a scalar.
@@ -99,6 +100,15 @@ func (t Tensor) Row(dst []float32, i int) error {
 		return t.errorf("%v", err)
 	}
 	return nil
+}
+
+// Release lets the system take back the memory of the data, which is read from
+// the file again when it is touched next: a model that copies its weights
+// would otherwise hold them twice. Data that was not mapped stays.
+func (t Tensor) Release() {
+	if t.mapped {
+		release(t.Data)
+	}
 }
 
 // Sample calls visit with up to n bytes of the beginning, of the middle and of
@@ -206,6 +216,9 @@ func open(path string) (*File, error) {
 		return nil, err
 	}
 	f.unmap = unmap
+	for i := range f.tensors {
+		f.tensors[i].mapped = true
+	}
 	return f, nil
 }
 
