@@ -29,6 +29,8 @@ type Classifier struct {
 	dim   int         // values of a vector; 0 without labels
 	parts [][]float32 // by label [1+negatives, dim]: its vector, its negatives
 	rows  []float32   // all parts, one after the other
+
+	rewrite func(logits []float32) // nil: logits stay as they are
 }
 
 // NewClassifier embeds the texts of a set.
@@ -41,11 +43,21 @@ func NewClassifier(ctx context.Context, set label.Set, e TextEmbedder) (*Classif
 	if err != nil {
 		return nil, err
 	}
-	return assemble(set, dim, parts), nil
+	return (&Classifier{}).assemble(set, dim, parts), nil
 }
 
-func assemble(set label.Set, dim int, parts [][]float32) *Classifier {
-	return &Classifier{set, dim, parts, slices.Concat(parts...)}
+// assemble returns a classifier of these labels that rewrites as c does.
+func (c *Classifier) assemble(set label.Set, dim int, parts [][]float32) *Classifier {
+	return &Classifier{set, dim, parts, slices.Concat(parts...), c.rewrite}
+}
+
+// Rewrite returns a classifier that has f change the logits of a photo, one for
+// each label, before anybody sees them: a model that chooses among labels reads
+// each logit beside the others.
+func (c *Classifier) Rewrite(f func(logits []float32)) *Classifier {
+	next := *c
+	next.rewrite = f
+	return &next
 }
 
 // Set returns the labels of the classifier, in the order of their logits.
@@ -79,7 +91,7 @@ func (c *Classifier) With(ctx context.Context, l label.Label, e TextEmbedder) (*
 	} else {
 		parts = append(parts, added[0])
 	}
-	return assemble(set, dim, parts), nil
+	return c.assemble(set, dim, parts), nil
 }
 
 // Without returns a classifier that lacks the label of that name, or c itself
@@ -95,7 +107,7 @@ func (c *Classifier) Without(name string) *Classifier {
 	if len(set.Labels) == 0 {
 		dim = 0
 	}
-	return assemble(set, dim, slices.Delete(slices.Clone(c.parts), i, i+1))
+	return c.assemble(set, dim, slices.Delete(slices.Clone(c.parts), i, i+1))
 }
 
 // Logits scores a photo's vector: one logit for each label, by the model's own
@@ -124,6 +136,9 @@ func (c *Classifier) score(logits, vector []float32, logit func(float32) float32
 			negative = max(negative, next())
 		}
 		logits[i] = positive - negative
+	}
+	if c.rewrite != nil {
+		c.rewrite(logits)
 	}
 }
 

@@ -256,3 +256,27 @@ func TestLogitsWrongLength(t *testing.T) {
 	}()
 	c.Logits(make([]float32, fakeDim-1), fakeLogit)
 }
+
+// A rewriting classifier stays one when labels come and go, and scores are
+// rewritten too.
+func TestRewrite(t *testing.T) {
+	negate := func(logits []float32) {
+		for i := range logits {
+			logits[i] = -logits[i]
+		}
+	}
+	e := new(fakeTexts)
+	plain := classifier(t, fakeSet, e)
+	c, err := plain.Rewrite(negate).Without("cat").With(context.Background(), label.Label{Name: "cat"}, e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := fakeVector(1)
+	want, got := plain.Logits(v, fakeLogit), c.Logits(v, fakeLogit)
+	if got[len(got)-1] != -want[0] || got[0] != -want[1] {
+		t.Errorf("logits %v, want those of %v negated", got, want)
+	}
+	if again := plain.Logits(v, fakeLogit); !slices.Equal(again, want) {
+		t.Error("the classifier that was rewritten has changed")
+	}
+}
