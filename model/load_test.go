@@ -49,58 +49,65 @@ func header(t *testing.T, file []byte, edit func(map[string]map[string]any)) []b
 	return append(append(out, head...), file[8+n:]...)
 }
 
+const fc1 = "vision_model.encoder.layers.1.mlp.fc1.weight"
+
+// A breaker spoils the files of a checkpoint.
+type breaker func(t *testing.T, f map[string][]byte)
+
+func replace(name, old, new string) breaker {
+	return func(t *testing.T, f map[string][]byte) {
+		t.Helper()
+		if !strings.Contains(string(f[name]), old) {
+			t.Fatalf("%s has no %s", name, old)
+		}
+		f[name] = []byte(strings.Replace(string(f[name]), old, new, 1))
+	}
+}
+
+// brokenCheckpoints says what is spoilt and what the error must name.
+var brokenCheckpoints = []struct {
+	name  string
+	spoil breaker
+	want  []string
+}{
+	{"no config", func(t *testing.T, f map[string][]byte) { delete(f, "config.json") }, []string{"no config.json"}},
+	{"config is no JSON", func(t *testing.T, f map[string][]byte) { f["config.json"] = []byte("{") }, []string{"config.json"}},
+	{"another kind", replace("config.json", `"model_type": "siglip"`, `"model_type": "bert"`), []string{"config.json", `"bert"`}},
+	{"heads do not divide", replace("config.json", `"num_attention_heads": 3`, `"num_attention_heads": 5`), []string{"config.json", "vision_config", "24", "5"}},
+	{"negative layers", replace("config.json", `"num_hidden_layers": 2`, `"num_hidden_layers": -2`), []string{"config.json", "-2"}},
+	{"huge width", replace("config.json", `"hidden_size": 16`, `"hidden_size": 9223372036854775807`), []string{"config.json"}},
+	{"another width", replace("config.json", `"intermediate_size": 50`, `"intermediate_size": 52`), []string{singleFile, "vision_model.encoder.layers.0.mlp.fc1.weight", "[50 24]", "[52 24]"}},
+	{"another input", replace("preprocessor_config.json", `"height": 32`, `"height": 64`), []string{"preprocessor_config.json", "32×64", "32×32"}},
+	{"no tokenizer", func(t *testing.T, f map[string][]byte) { delete(f, "tokenizer.json") }, []string{"tokenizer"}},
+	{"small table", replace("config.json", `"vocab_size": 472`, `"vocab_size": 300`), []string{"tokenizer", "472", "300"}},
+	{"no weights", func(t *testing.T, f map[string][]byte) { delete(f, singleFile) }, []string{"no " + singleFile}},
+	{"truncated weights", func(t *testing.T, f map[string][]byte) { f[singleFile] = f[singleFile][:70000] }, []string{singleFile}},
+	{"missing tensor", func(t *testing.T, f map[string][]byte) {
+		f[singleFile] = header(t, f[singleFile], func(h map[string]map[string]any) {
+			h["text_model.position_ids"] = h[fc1]
+			delete(h, fc1)
+		})
+	}, []string{singleFile, fc1}},
+	{"a layer more than in the config", func(t *testing.T, f map[string][]byte) {
+		replace("config.json", "\"num_hidden_layers\": 2,\n    \"pad_token_id\"", "\"num_hidden_layers\": 1,\n    \"pad_token_id\"")(t, f)
+	}, []string{singleFile, "text_model.encoder.layers.1.layer_norm1.bias", "15 more"}},
+	{"NaN", func(t *testing.T, f map[string][]byte) {
+		at := len(f[singleFile]) - 4
+		f[singleFile] = append(slices.Clone(f[singleFile][:at]), 0, 0, 0xc0, 0x7f)
+	}, []string{singleFile, "no numbers"}},
+	{"integers", func(t *testing.T, f map[string][]byte) {
+		f[singleFile] = header(t, f[singleFile], func(h map[string]map[string]any) { h[fc1]["dtype"] = "I32" })
+	}, []string{singleFile, fc1, "I32"}},
+}
+
 // Every broken checkpoint ends in one line that names the file, and the tensor
 // if there is one.
 func TestBrokenCheckpoints(t *testing.T) {
 	good := files(t, tinyFolder)
-	const fc1 = "vision_model.encoder.layers.1.mlp.fc1.weight"
-	replace := func(name, old, new string) func(map[string][]byte) {
-		return func(f map[string][]byte) {
-			if !strings.Contains(string(f[name]), old) {
-				t.Fatalf("%s has no %s", name, old)
-			}
-			f[name] = []byte(strings.Replace(string(f[name]), old, new, 1))
-		}
-	}
-	for _, c := range []struct {
-		name   string
-		break_ func(map[string][]byte)
-		want   []string
-	}{
-		{"no config", func(f map[string][]byte) { delete(f, "config.json") }, []string{"no config.json"}},
-		{"config is no JSON", func(f map[string][]byte) { f["config.json"] = []byte("{") }, []string{"config.json"}},
-		{"another kind", replace("config.json", `"model_type": "siglip"`, `"model_type": "bert"`), []string{"config.json", `"bert"`}},
-		{"heads do not divide", replace("config.json", `"num_attention_heads": 3`, `"num_attention_heads": 5`), []string{"config.json", "vision_config", "24", "5"}},
-		{"negative layers", replace("config.json", `"num_hidden_layers": 2`, `"num_hidden_layers": -2`), []string{"config.json", "-2"}},
-		{"huge width", replace("config.json", `"hidden_size": 16`, `"hidden_size": 9223372036854775807`), []string{"config.json"}},
-		{"another width", replace("config.json", `"intermediate_size": 50`, `"intermediate_size": 52`), []string{singleFile, "vision_model.encoder.layers.0.mlp.fc1.weight", "[50 24]", "[52 24]"}},
-		{"another input", replace("preprocessor_config.json", `"height": 32`, `"height": 64`), []string{"preprocessor_config.json", "32×64", "32×32"}},
-		{"no tokenizer", func(f map[string][]byte) { delete(f, "tokenizer.json") }, []string{"tokenizer"}},
-		{"small table", replace("config.json", `"vocab_size": 472`, `"vocab_size": 300`), []string{"tokenizer", "472", "300"}},
-		{"no weights", func(f map[string][]byte) { delete(f, singleFile) }, []string{"no " + singleFile}},
-		{"truncated weights", func(f map[string][]byte) { f[singleFile] = f[singleFile][:70000] }, []string{singleFile}},
-		{"missing tensor", func(f map[string][]byte) {
-			f[singleFile] = header(t, f[singleFile], func(h map[string]map[string]any) {
-				h["text_model.position_ids"] = h[fc1]
-				delete(h, fc1)
-			})
-		}, []string{singleFile, fc1}},
-		{"a layer more than in the config", func(f map[string][]byte) {
-			replace("config.json", `"num_hidden_layers": 2,
-    "pad_token_id"`, `"num_hidden_layers": 1,
-    "pad_token_id"`)(f)
-		}, []string{singleFile, "text_model.encoder.layers.1.layer_norm1.bias", "15 more"}},
-		{"NaN", func(f map[string][]byte) {
-			at := len(f[singleFile]) - 4
-			f[singleFile] = append(slices.Clone(f[singleFile][:at]), 0, 0, 0xc0, 0x7f)
-		}, []string{singleFile, "no numbers"}},
-		{"integers", func(f map[string][]byte) {
-			f[singleFile] = header(t, f[singleFile], func(h map[string]map[string]any) { h[fc1]["dtype"] = "I32" })
-		}, []string{singleFile, fc1, "I32"}},
-	} {
+	for _, c := range brokenCheckpoints {
 		t.Run(c.name, func(t *testing.T) {
 			broken := maps.Clone(good)
-			c.break_(broken)
+			c.spoil(t, broken)
 			_, err := Load(ref.New(), Memory("tiny", broken))
 			if err == nil {
 				t.Fatal("it loaded")

@@ -128,18 +128,14 @@ func (m *Model) loadWeights(src Source) (err error) {
 
 // upload copies every tensor but the token table into the engine.
 func (m *Model) upload() error {
-	table, err := m.files.get(tokenTable, []int{m.cfg.Vocab, m.cfg.Text.Width})
-	if err != nil {
-		return err
-	}
-	m.table = table.tensor
 	list := m.w.list(m.cfg)
 	if m.cfg.Stem != nil {
 		list = append(list, m.stem.list(m.cfg.Stem)...)
 	}
-	if err := m.files.unknown(list); err != nil {
+	if err := m.files.match(list); err != nil {
 		return err
 	}
+	m.table = m.files.source[m.files.key(tokenTable)].tensor
 	list = withoutTable(list)
 	carve(m.e, backend.Weight, list)
 	return m.files.load(m.e, list)

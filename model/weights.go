@@ -188,11 +188,15 @@ func finite(x []float32) bool {
 	return s[0]+s[1]+s[2]+s[3] == 0
 }
 
-// unknown returns an error if the file has tensors that the lists do not: then
-// config.json describes another model. Buffers of old files do not count.
-func (w *weights) unknown(list []tensor) error {
+// match checks, before anything is copied, that the files have the listed
+// tensors, in their shapes, and no others: else config.json describes another
+// model. Buffers of old files do not count.
+func (w *weights) match(list []tensor) error {
 	known := map[string]bool{}
 	for _, t := range list {
+		if _, err := w.get(t.name, t.shape); err != nil {
+			return err
+		}
 		known[w.key(t.name)] = true
 	}
 	var extra []string

@@ -1,0 +1,107 @@
+package model
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"sigla/backend"
+	"sigla/model/safetensors"
+)
+
+// WriteRandom writes a checkpoint of a shape to a folder, in the published
+// layout, with random weights: what a model costs can be measured without it.
+// Its tokenizer is Unigram whatever the kind, with made-up pieces.
+func WriteRandom(dir string, c Config, seed uint64) error {
+	if c.Stem != nil {
+		return fmt.Errorf("write random model: a stem is not supported")
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("write random model: %w", err)
+	}
+	for name, v := range map[string]any{
+		"config.json": c.fields(), "tokenizer.json": randomTokenizer(c.Vocab),
+		"tokenizer_config.json":    map[string]any{"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "</s>", "eos_token": "</s>"},
+		"preprocessor_config.json": map[string]any{"size": map[string]int{"height": c.ImageSize, "width": c.ImageSize}, "resample": 3},
+	} {
+		data, err := json.Marshal(v)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), data, 0o644)
+		}
+		if err != nil {
+			return fmt.Errorf("write random model: %w", err)
+		}
+	}
+	rng := rand.New(rand.NewPCG(seed, 1))
+	var p params
+	var tensors []safetensors.Tensor
+	for _, t := range p.list(c) {
+		tensors = append(tensors, safetensors.Tensor{Name: t.name, Type: safetensors.F32, Shape: t.shape, Data: t.random(rng)})
+	}
+	return safetensors.Write(filepath.Join(dir, singleFile), tensors, nil)
+}
+
+// random returns values that keep activations in range: 1 for the scale of a
+// norm, spread 0.02 for all else, as such models are initialised.
+func (t tensor) random(rng *rand.Rand) []byte {
+	center, spread := 0.0, 0.02*math.Sqrt(3)
+	switch {
+	case strings.Contains(t.name, "norm") && strings.HasSuffix(t.name, "weight"):
+		center, spread = 1, 0
+	case t.name == "logit_scale":
+		center, spread = math.Log(100), 0
+	case t.name == "logit_bias":
+		center, spread = -10, 0
+	}
+	data := make([]byte, 4*t.len())
+	for i := range t.len() {
+		v := float32(center + spread*(2*rng.Float64()-1))
+		binary.LittleEndian.PutUint32(data[4*i:], math.Float32bits(v))
+	}
+	return data
+}
+
+// fields is the config.json of a shape.
+func (c Config) fields() map[string]any {
+	tower := func(t Tower) map[string]any {
+		act := map[backend.Activation]string{backend.GELUTanh: "gelu_pytorch_tanh", backend.GELUErf: "gelu", backend.GELUQuick: "quick_gelu"}[t.GELU]
+		return map[string]any{
+			"hidden_size": t.Width, "intermediate_size": t.MLP, "num_hidden_layers": t.Layers,
+			"num_attention_heads": t.Heads, "hidden_act": act, "layer_norm_eps": t.Eps,
+		}
+	}
+	text, vision := tower(c.Text), tower(c.Vision)
+	text["vocab_size"], text["max_position_embeddings"] = c.Vocab, c.Tokens
+	text["projection_size"], text["eos_token_id"], text["no_head"] = c.Dim, c.EOS, c.NoHead
+	vision["image_size"], vision["patch_size"] = c.ImageSize, c.Patch
+	return map[string]any{
+		"model_type": strings.ToLower(c.Kind.String()), "projection_dim": c.Dim,
+		"text_config": text, "vision_config": vision,
+	}
+}
+
+// randomTokenizer has a piece for each letter and words that nobody writes.
+func randomTokenizer(vocab int) map[string]any {
+	pieces := [][2]any{{"<pad>", 0}, {"</s>", 0}, {"<unk>", 0}, {"▁", -2}}
+	for r := 'a'; r <= 'z'; r++ {
+		pieces = append(pieces, [2]any{string(r), -3})
+	}
+	for i := len(pieces); i < vocab; i++ {
+		pieces = append(pieces, [2]any{fmt.Sprintf("▁%d", i), -10})
+	}
+	return map[string]any{
+		"model":         map[string]any{"type": "Unigram", "unk_id": 2, "vocab": pieces[:vocab]},
+		"normalizer":    map[string]any{"type": "Lowercase"},
+		"pre_tokenizer": map[string]any{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": false},
+		"post_processor": map[string]any{
+			"type":           "TemplateProcessing",
+			"single":         []any{map[string]any{"Sequence": map[string]any{"id": "A"}}, map[string]any{"SpecialToken": map[string]any{"id": "</s>"}}},
+			"special_tokens": map[string]any{"</s>": map[string]any{"id": "</s>", "ids": []int{1}}},
+		},
+	}
+}
