@@ -150,6 +150,10 @@ func chroma(dst, luma, cb, cr []uint8, shift uint) {
 // chromaPairs is chroma for two pixels a sample, as most JPEGs have: 1.7 ns a
 // pixel instead of 3.
 func chromaPairs(dst, luma, cb, cr []uint8) {
+	if n := len(luma) &^ 15; n > 0 && machine.chromaPairs != nil {
+		machine.chromaPairs(dst[:3*n], luma[:n], cb[:n/2], cr[:n/2])
+		dst, luma, cb, cr = dst[3*n:], luma[n:], cb[n/2:], cr[n/2:]
+	}
 	n := len(luma) / 2
 	dst, luma, cb, cr = dst[:6*n], luma[:2*n], cb[:n], cr[:n]
 	for i, v := range cb {
