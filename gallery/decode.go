@@ -6,9 +6,9 @@ import (
 	"sigla/gallery/photo"
 )
 
-// pixelBudget is how many pixels may be decoded at once by all workers: at up
-// to 4 bytes a pixel, 800 MB. A photo of more is decoded alone.
-const pixelBudget = 200_000_000
+// memoryBudget is how many bytes all workers may decode into at once. A photo
+// that takes more is decoded alone.
+const memoryBudget = 800_000_000
 
 // decode is a worker: it takes photos until there are none left.
 func (r *run) decode() {
@@ -55,11 +55,10 @@ func (r *run) prepare(id int, path string) (info photo.Info, input any, err erro
 	if err != nil {
 		return info, nil, err
 	}
-	pixels := info.Width * info.Height
-	if !r.reserve(pixels) {
+	if !r.reserve(info.Memory) {
 		return info, nil, r.ctx.Err()
 	}
-	defer r.release(pixels)
+	defer r.release(info.Memory)
 	img, info, err := photo.Read(path)
 	if err != nil {
 		return info, nil, err
@@ -92,37 +91,37 @@ func (r *run) deliver(p prepared, info photo.Info, err error) {
 	g.changed()
 }
 
-// A budget shares out the pixels in order of asking: a large photo is not
-// passed by for ever by small ones.
+// A budget shares out memory in order of asking: a large photo is not passed
+// by for ever by small ones.
 type budget struct {
-	pixels  int // given out
-	asked   int // tickets drawn
-	serving int // tickets served
+	bytes   int64 // given out
+	asked   int   // tickets drawn
+	serving int   // tickets served
 }
 
-// reserve waits until a photo of that many pixels may be decoded. It returns
-// false if the run ends first.
-func (r *run) reserve(pixels int) bool {
+// reserve waits until a photo that takes so many bytes may be decoded. It
+// returns false if the run ends first.
+func (r *run) reserve(bytes int64) bool {
 	g, b := r.g, &r.budget
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	ticket := b.asked
 	b.asked++
-	for ticket != b.serving || b.pixels > 0 && b.pixels+pixels > pixelBudget {
+	for ticket != b.serving || b.bytes > 0 && b.bytes+bytes > memoryBudget {
 		if r.ended() {
 			return false
 		}
 		g.moved.Wait()
 	}
 	b.serving++
-	b.pixels += pixels
+	b.bytes += bytes
 	g.moved.Broadcast()
 	return true
 }
 
-func (r *run) release(pixels int) {
+func (r *run) release(bytes int64) {
 	r.g.mu.Lock()
 	defer r.g.mu.Unlock()
-	r.budget.pixels -= pixels
+	r.budget.bytes -= bytes
 	r.g.moved.Broadcast()
 }

@@ -6,15 +6,15 @@ import (
 	"testing/synctest"
 )
 
-func TestPixelBudget(t *testing.T) {
+func TestMemoryBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		r := &run{g: New(), ctx: ctx}
-		granted := make(chan int, 10)
-		ask := func(pixels int) {
+		granted := make(chan int64, 10)
+		ask := func(bytes int64) {
 			go func() {
-				if r.reserve(pixels) {
-					granted <- pixels
+				if r.reserve(bytes) {
+					granted <- bytes
 				}
 			}()
 			synctest.Wait()
@@ -29,20 +29,20 @@ func TestPixelBudget(t *testing.T) {
 				<-granted
 			}
 		}
-		half := pixelBudget / 2
+		half := int64(memoryBudget / 2)
 		ask(half)
 		ask(half)
 		check("two photos that fill the budget", 2)
-		ask(3 * pixelBudget)
+		ask(3 * memoryBudget)
 		ask(1)
 		check("a photo too large for it and one behind it", 0)
 		r.release(half)
 		check("one of the first is done", 0)
 		r.release(half)
 		check("both are done: the large photo alone", 1)
-		r.release(3 * pixelBudget)
+		r.release(3 * memoryBudget)
 		check("it is done: the one behind it", 1)
-		ask(pixelBudget)
+		ask(memoryBudget)
 		check("no room", 0)
 		cancel()
 		r.g.mu.Lock()

@@ -40,40 +40,70 @@ var noExif = exif{orientation: 1}
 // reading of that part. A broken block is as good as none: it is the picture
 // that counts.
 func readExif(r *io.SectionReader) exif {
-	e := noExif
 	if r == nil {
-		return e
+		return noExif
 	}
+	b, ok := openBlock(r)
+	if !ok || b.version != versionTIFF {
+		return noExif
+	}
+	e := b.exif()
+	if e.orientation == 0 {
+		e.orientation = 1
+	}
+	return e
+}
+
+// openBlock reads the beginning of a block.
+func openBlock(r *io.SectionReader) (b block, ok bool) {
 	var head [8]byte
 	if _, err := r.ReadAt(head[:], 0); err != nil {
-		return e
+		return b, false
 	}
-	b := block{r: r}
-	switch string(head[:4]) {
-	case "II*\x00":
-		b.order = binary.LittleEndian
-	case "MM\x00*":
-		b.order = binary.BigEndian
-	default:
-		return e
+	b.r = r
+	if b.order = byteOrder(head[:2]); b.order == nil {
+		return b, false
 	}
-	main := b.directory(b.order.Uint32(head[4:]))
+	b.version, b.first = b.order.Uint16(head[2:]), b.order.Uint32(head[4:])
+	return b, true
+}
+
+// byteOrder returns the order that "II" or "MM" stands for, nil for others.
+func byteOrder(mark []byte) binary.ByteOrder {
+	switch string(mark) {
+	case "II":
+		return binary.LittleEndian
+	case "MM":
+		return binary.BigEndian
+	}
+	return nil
+}
+
+// exif reads the first directory, the EXIF directory it points to, and the
+// thumbnail's behind it. The orientation is 0 if the block does not say one.
+func (b block) exif() exif {
+	var e exif
+	main := b.directory(int64(b.first))
 	if v, ok := main.number(tagOrientation); ok && v >= 1 && v <= 8 {
 		e.orientation = int(v)
 	}
 	if at, ok := main.number(tagExifIFD); ok {
-		camera := b.directory(at)
-		e.taken = clock(camera.text(tagDateTimeOriginal), camera.text(tagOffsetTimeOriginal))
+		e.taken = b.directory(int64(at)).taken()
 	}
 	if main.next != 0 {
-		second := b.directory(main.next)
+		second := b.directory(int64(main.next))
 		at, ok := second.number(tagThumbnail)
 		n, ok2 := second.number(tagThumbnailLength)
-		if ok && ok2 && n > 0 && n <= maxThumbnail && int64(at)+int64(n) <= r.Size() {
-			e.thumbnail = io.NewSectionReader(r, int64(at), int64(n))
+		if ok && ok2 && n > 0 && n <= maxThumbnail && int64(at)+int64(n) <= b.r.Size() {
+			e.thumbnail = io.NewSectionReader(b.r, int64(at), int64(n))
 		}
 	}
 	return e
+}
+
+// taken returns the date in an EXIF directory, the zero time if there is none.
+func (d directory) taken() time.Time {
+	return clock(d.text(tagDateTimeOriginal), d.text(tagOffsetTimeOriginal))
 }
 
 // clock returns the time written as "2006:01:02 15:04:05", in the zone written
@@ -92,9 +122,13 @@ func clock(date, zone string) time.Time {
 
 // A block is an EXIF block; offsets count from its first byte.
 type block struct {
-	r     *io.SectionReader
-	order binary.ByteOrder
+	r       *io.SectionReader
+	order   binary.ByteOrder
+	version uint16 // says TIFF, or stands for a camera's own format
+	first   uint32 // offset of the first directory
 }
+
+const versionTIFF = 42
 
 // A directory is an IFD: entries of 12 bytes each (tag, type, count, and the
 // value or its offset), and the offset of the next directory.
@@ -105,22 +139,22 @@ type directory struct {
 }
 
 // directory returns the IFD at offset at, empty if it does not fit the block.
-func (b block) directory(at uint32) directory {
+func (b block) directory(at int64) directory {
 	d := directory{block: b}
 	var word [4]byte
-	if _, err := b.r.ReadAt(word[:2], int64(at)); err != nil {
+	if _, err := b.r.ReadAt(word[:2], at); err != nil {
 		return d
 	}
 	n := 12 * int64(b.order.Uint16(word[:]))
-	if n > 12*maxEntries || int64(at)+2+n > b.r.Size() {
+	if n > 12*maxEntries || at+2+n > b.r.Size() {
 		return d
 	}
 	d.entries = make([]byte, n)
-	if _, err := b.r.ReadAt(d.entries, int64(at)+2); err != nil && err != io.EOF {
+	if _, err := b.r.ReadAt(d.entries, at+2); err != nil && err != io.EOF {
 		d.entries = nil
 		return d
 	}
-	if _, err := b.r.ReadAt(word[:], int64(at)+2+n); err == nil {
+	if _, err := b.r.ReadAt(word[:], at+2+n); err == nil {
 		d.next = b.order.Uint32(word[:])
 	}
 	return d
@@ -171,27 +205,42 @@ func (d directory) text(tag uint16) string {
 func exifInTIFF(r *io.SectionReader) *io.SectionReader { return r }
 
 // exifInJPEG returns the content of the APP1 segment "Exif" before the scan.
-func exifInJPEG(r *io.SectionReader) *io.SectionReader {
+func exifInJPEG(r *io.SectionReader) (block *io.SectionReader) {
+	segments(r, func(marker byte, body *io.SectionReader) bool {
+		if marker != 0xe1 {
+			return true
+		}
+		var head [6]byte // "Exif\0" and a pad byte
+		if _, err := body.ReadAt(head[:], 0); err == nil && string(head[:5]) == "Exif\x00" {
+			block = io.NewSectionReader(body, 6, body.Size()-6)
+		}
+		return block == nil
+	})
+	return block
+}
+
+// segments calls visit with the segments of a JPEG before the scan, until it
+// returns false.
+func segments(r *io.SectionReader, visit func(marker byte, body *io.SectionReader) bool) {
 	at := int64(2)
-	var head [10]byte // FF, marker, length of 2 bytes; in APP1 "Exif\0" and a pad byte
+	var head [4]byte // FF, marker, length with its own two bytes
 	for range maxSegments {
-		n, _ := r.ReadAt(head[:], at)
-		if n < 4 || head[0] != 0xff {
-			return nil
+		if n, _ := r.ReadAt(head[:], at); n < 4 || head[0] != 0xff {
+			return
 		}
 		marker, length := head[1], int64(binary.BigEndian.Uint16(head[2:]))
 		switch {
 		case marker == 0xff: // fill byte
 			at++
 			continue
-		case marker == 0xda || marker == 0xd9: // scan, end
-			return nil
-		case marker == 0xe1 && n == len(head) && length >= 8 && string(head[4:9]) == "Exif\x00":
-			return io.NewSectionReader(r, at+10, length-8)
+		case marker == 0xda || marker == 0xd9 || length < 2: // scan, end
+			return
+		}
+		if !visit(marker, io.NewSectionReader(r, at+4, length-2)) {
+			return
 		}
 		at += 2 + length
 	}
-	return nil
 }
 
 // exifInPNG returns the content of the eXIf chunk, which may stand behind the

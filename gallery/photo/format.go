@@ -20,7 +20,7 @@ import (
 	"golang.org/x/image/webp"
 )
 
-// A format is one kind of file.
+// A format is one kind of picture file.
 type format struct {
 	name   string
 	magic  string // first bytes; '?' stands for any
@@ -44,51 +44,88 @@ var formats = []format{
 	{"BMP", "BM?????????????\x00\x00\x00", bmp.DecodeConfig, bmp.Decode, nil, 8},
 }
 
-// A found is a file whose header was read.
+// A found is a picture whose header was read.
 type found struct {
 	*format
-	exif exif
+	name          string            // of the file's format: a raw file's is not that of its preview
+	r             *io.SectionReader // the picture: the file, or the preview in it
+	width, height int               // as stored
+	exif          exif
+	memory        int64 // bytes it takes to decode the picture,
+	turning       int64 // and to turn it
 }
+
+func (f found) pixels() int64 { return int64(f.width) * int64(f.height) }
 
 // header recognises the file, reads its size and EXIF block, and refuses what
 // is too large or cannot be whole.
 func header(r *io.SectionReader) (found, Info, error) {
+	head, err := beginning(r)
+	if err != nil {
+		return found{}, Info{}, err
+	}
+	var f found
+	if w, ok := openRaw(r, head); ok {
+		f, err = w.picture()
+	} else {
+		f, err = identify(r)
+	}
+	if err != nil {
+		return found{}, Info{}, err
+	}
+	info := Info{Format: f.name, Width: f.width, Height: f.height, Orientation: f.exif.orientation, Taken: f.exif.taken, Memory: f.memory}
+	if info.Orientation >= 5 {
+		info.Width, info.Height = f.height, f.width
+	}
+	if info.Orientation > 1 {
+		info.Memory += f.turning
+	}
+	return f, info, nil
+}
+
+// beginning returns the first bytes of r, at most 512.
+func beginning(r *io.SectionReader) ([]byte, error) {
 	if r.Size() == 0 {
-		return found{}, Info{}, ErrEmpty
+		return nil, ErrEmpty
 	}
 	head := make([]byte, 512)
 	n, err := r.ReadAt(head, 0)
 	if err != nil && err != io.EOF {
-		return found{}, Info{}, err
+		return nil, err
 	}
-	head = head[:n]
+	return head[:n], nil
+}
+
+// identify is header for a picture of the formats above.
+func identify(r *io.SectionReader) (found, error) {
+	head, err := beginning(r)
+	if err != nil {
+		return found{}, err
+	}
 	i := slices.IndexFunc(formats, func(f format) bool { return begins(head, f.magic) })
 	if i < 0 {
-		return found{}, Info{}, stranger(head)
+		return found{}, stranger(head)
 	}
-	f := found{format: &formats[i]}
+	f := found{format: &formats[i], name: formats[i].name, r: r, exif: noExif}
 	c, err := f.config(f.reader(r))
 	if err != nil {
-		return found{}, Info{}, cause(err)
+		return found{}, cause(err)
 	}
+	f.width, f.height = c.Width, c.Height
 	switch {
 	case c.Width < 1 || c.Height < 1:
-		return found{}, Info{}, fmt.Errorf("broken file: %d×%d pixels", c.Width, c.Height)
-	case c.Width > maxSide || c.Height > maxSide || int64(c.Width)*int64(c.Height) > maxPixels:
-		return found{}, Info{}, fmt.Errorf("%w: %d×%d pixels (at most %d megapixels and %d pixels a side)",
+		return found{}, fmt.Errorf("broken file: %d×%d pixels", c.Width, c.Height)
+	case c.Width > maxSide || c.Height > maxSide || f.pixels() > maxPixels:
+		return found{}, fmt.Errorf("%w: %d×%d pixels (at most %d megapixels and %d pixels a side)",
 			ErrTooLarge, c.Width, c.Height, maxPixels/1_000_000, maxSide)
-	case f.density > 0 && r.Size() < int64(c.Width)*int64(c.Height)/f.density:
-		return found{}, Info{}, fmt.Errorf("%w: %d bytes for %d×%d pixels", ErrTruncated, r.Size(), c.Width, c.Height)
+	case f.density > 0 && r.Size() < f.pixels()/f.density:
+		return found{}, fmt.Errorf("%w: %d bytes for %d×%d pixels", ErrTruncated, r.Size(), c.Width, c.Height)
 	}
-	f.exif = noExif
 	if f.locate != nil {
 		f.exif = readExif(f.locate(r))
 	}
-	info := Info{Format: f.name, Width: c.Width, Height: c.Height, Orientation: f.exif.orientation, Taken: f.exif.taken}
-	if info.Orientation >= 5 {
-		info.Width, info.Height = c.Height, c.Width
-	}
-	return f, info, nil
+	f.measure(c.ColorModel)
+	return f, nil
 }
 
 // decode returns the upright picture.
@@ -97,16 +134,23 @@ func decode(r *io.SectionReader) (image.Image, Info, error) {
 	if err != nil {
 		return nil, Info{}, err
 	}
-	img, err := f.decode(f.reader(r))
+	img, err := f.picture()
 	if err != nil {
-		return nil, Info{}, cause(err)
+		return nil, Info{}, err
 	}
-	img = upright(img, info.Orientation)
-	if img.Bounds() != image.Rect(0, 0, info.Width, info.Height) {
-		return nil, Info{}, fmt.Errorf("broken file: %d×%d pixels, its header says %d×%d",
-			img.Bounds().Dx(), img.Bounds().Dy(), info.Width, info.Height)
+	return upright(img, info.Orientation), info, nil
+}
+
+// picture decodes what was found; it is not turned.
+func (f found) picture() (image.Image, error) {
+	img, err := f.decode(f.reader(f.r))
+	if err != nil {
+		return nil, cause(err)
 	}
-	return img, info, nil
+	if size := img.Bounds().Size(); size != image.Pt(f.width, f.height) {
+		return nil, fmt.Errorf("broken file: %d×%d pixels, its header says %d×%d", size.X, size.Y, f.width, f.height)
+	}
+	return img, nil
 }
 
 // reader returns what the decoder reads: TIFF jumps about, the others go
@@ -152,7 +196,6 @@ var strangers = []struct {
 	{"????ftypmif1", "HEIC", true},
 	{"????ftypmsf1", "HEIC", true},
 	{"????ftypavi", "AVIF", true},
-	{"????ftypcrx", "camera raw", true},
 	{"????ftyp", "video", false},
 	{"????moov", "video", false},
 	{"\x00\x00\x00\x0cJXL ", "JPEG XL", true},
@@ -161,7 +204,6 @@ var strangers = []struct {
 	{"II+\x00", "BigTIFF", true},
 	{"MM\x00+", "BigTIFF", true},
 	{"8BPS", "Photoshop", true},
-	{"FUJIFILM", "camera raw", true},
 	{"%PDF", "PDF", false},
 	{"PK\x03\x04", "zip archive", false},
 	{"\x1f\x8b", "gzip archive", false},

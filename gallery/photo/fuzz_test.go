@@ -66,3 +66,46 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// FuzzRaw: any file that begins as a camera raw file has a preview that lies
+// inside and a thumbnail that decodes, or is an error.
+func FuzzRaw(f *testing.F) {
+	for _, file := range rawFiles(f) {
+		f.Add(file)
+	}
+	f.Fuzz(func(t *testing.T, file []byte) {
+		r := section(file)
+		head, err := beginning(r)
+		if err != nil {
+			return
+		}
+		w, ok := openRaw(r, head)
+		if !ok {
+			return
+		}
+		if len(w.previews) > maxPreviews {
+			t.Errorf("%d previews", len(w.previews))
+		}
+		for _, p := range w.previews {
+			if _, err := p.ReadAt(make([]byte, 1), p.Size()-1); err != nil {
+				t.Errorf("a preview of %d bytes does not lie in the file: %v", p.Size(), err)
+			}
+		}
+		found, info, err := header(r)
+		if err != nil {
+			return
+		}
+		if info.Orientation < 1 || info.Orientation > 8 || info.Format != w.name || info.Memory < found.pixels() {
+			t.Errorf("%+v", info)
+		}
+		if found.pixels() > 1<<20 {
+			return
+		}
+		if img, _, err := decode(r); err == nil && img.Bounds() != image.Rect(0, 0, info.Width, info.Height) {
+			t.Errorf("bounds %v, header %+v", img.Bounds(), info)
+		}
+		if img, err := thumbnail(r); err != nil && img != nil || img != nil && img.Bounds().Empty() {
+			t.Errorf("thumbnail %v, %v", img, err)
+		}
+	})
+}

@@ -1,7 +1,8 @@
-// Package photo opens picture files: JPEG, PNG, GIF, WebP, TIFF and BMP,
-// recognised by content, turned upright by their EXIF orientation, and checked
-// before memory is taken for them. It also makes pictures of the size a screen
-// wants. Files are only ever read.
+// Package photo opens picture files: JPEG, PNG, GIF, WebP, TIFF and BMP, and
+// camera raw files by their embedded JPEG. They are recognised by content,
+// turned upright by their EXIF orientation, and checked before memory is taken
+// for them. It also makes pictures of the size a screen wants. Files are only
+// ever read.
 //
 // A broken file is an error in one line that names it; decoders that panic are
 // broken files too. Colour profiles are not applied.
@@ -37,12 +38,19 @@ const (
 
 // Info is what a file says about its picture.
 type Info struct {
-	Format        string // "JPEG", "PNG", "GIF", "WebP", "TIFF", "BMP"
-	Width, Height int    // pixels, upright
-	Orientation   int    // EXIF's 1 … 8 as the file has it; 1 is upright
+	// Format is "JPEG", "PNG", "GIF", "WebP", "TIFF" or "BMP"; of camera raw
+	// files "CR2", "CR3", "NEF", "NRW", "ARW", "DNG", "ORF", "RW2", "RAF", "PEF",
+	// "SRW", or "RAW" of another maker.
+	Format        string
+	Width, Height int // pixels, upright; of a raw file's preview
+	Orientation   int // EXIF's 1 … 8 as the file has it; 1 is upright
 	// Taken is EXIF's DateTimeOriginal, in the zone of OffsetTimeOriginal.
 	// Without that it is the camera's clock, given as UTC. Zero if not known.
 	Taken time.Time
+	// Memory is about how many bytes Read takes while it decodes and turns the
+	// picture; the picture itself is a part of them. A progressive JPEG takes
+	// five times as much as another.
+	Memory int64
 }
 
 // IsPhoto reports whether name has the extension of a format Read opens.
@@ -51,11 +59,11 @@ func IsPhoto(name string) bool {
 	case ".jpg", ".jpeg", ".jpe", ".png", ".gif", ".webp", ".tif", ".tiff", ".bmp":
 		return true
 	}
-	return false
+	return IsRaw(name)
 }
 
 // Read returns the picture in the file at path, upright; of an animation the
-// first frame. It has at most 200 megapixels and no side over 50,000 pixels.
+// first frame, of a camera raw file the largest preview. It has at most 200 megapixels and no side over 50,000 pixels.
 // Its bounds begin at 0,0.
 func Read(path string) (image.Image, Info, error) {
 	var img image.Image

@@ -126,7 +126,7 @@ func TestReadFormats(t *testing.T) {
 			t.Errorf("%s: %v", c.format, err)
 			continue
 		}
-		if wantInfo := (Info{Format: c.format, Width: 40, Height: 30, Orientation: 1}); info != wantInfo {
+		if wantInfo := (Info{Format: c.format, Width: 40, Height: 30, Orientation: 1, Memory: info.Memory}); info != wantInfo {
 			t.Errorf("%s: %+v, want %+v", c.format, info, wantInfo)
 		}
 		if stat, err := Stat(path); err != nil || stat != info {

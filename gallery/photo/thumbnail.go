@@ -7,28 +7,35 @@ import (
 
 // Thumbnail returns the small picture a camera has stored in the EXIF block of
 // the file at path, upright and cut to the aspect of the photo: cameras put
-// black bars around it. It is there at once, long before the photo is decoded,
-// but of 160 pixels, and it is old where a program changed the photo and left
+// black bars around it. Of a camera raw file without one it is the smallest
+// preview. It is there at once, long before the photo is decoded, but most
+// often of 160 pixels, and it is old where a program changed the photo and left
 // the EXIF block alone.
 func Thumbnail(path string) (image.Image, bool) {
 	var img image.Image
-	err := with(path, func(r *io.SectionReader) error {
-		f, info, err := header(r)
-		if err != nil || f.exif.thumbnail == nil {
-			return err
-		}
-		if _, small, err := header(f.exif.thumbnail); err != nil || small.Width*small.Height > maxThumbnail {
-			return err
-		}
-		small, _, err := decode(f.exif.thumbnail)
-		if err != nil {
-			return err
-		}
-		img = upright(small, info.Orientation)
-		img = upright(img.(interface {
-			SubImage(image.Rectangle) image.Image
-		}).SubImage(middle(img.Bounds(), info.Width, info.Height)), 1)
-		return nil
+	err := with(path, func(r *io.SectionReader) (err error) {
+		img, err = thumbnail(r)
+		return err
 	})
 	return img, err == nil && img != nil
+}
+
+// thumbnail returns nil if there is none.
+func thumbnail(r *io.SectionReader) (image.Image, error) {
+	f, info, err := header(r)
+	if err != nil || f.exif.thumbnail == nil {
+		return nil, err
+	}
+	t, err := identify(f.exif.thumbnail)
+	if err != nil || t.pixels() > maxThumbnail {
+		return nil, err
+	}
+	img, err := t.picture()
+	if err != nil {
+		return nil, err
+	}
+	img = upright(img, info.Orientation)
+	return upright(img.(interface {
+		SubImage(image.Rectangle) image.Image
+	}).SubImage(middle(img.Bounds(), info.Width, info.Height)), 1), nil
 }
