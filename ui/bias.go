@@ -1,0 +1,161 @@
+package ui
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	tea "charm.land/bubbletea/v2"
+
+	"sigla/ui/chart"
+)
+
+// biasStep is what one key adds to δ, and biasEnd how far it goes: beyond,
+// every label holds everywhere or nowhere with any checkpoint known.
+const (
+	biasStep = 0.1
+	biasEnd  = 20
+)
+
+// biasBy moves δ by steps.
+func (m *root) biasBy(steps int) tea.Cmd {
+	m.setBias(m.score.Delta + float64(steps)*biasStep)
+	return nil
+}
+
+func (m *root) resetBias() tea.Cmd {
+	m.setBias(0)
+	return nil
+}
+
+// setBias sets δ, rounded to whole steps so that many small moves end where
+// they should, and lets every count follow.
+func (m *root) setBias(delta float64) {
+	delta = math.Round(delta/biasStep) * biasStep
+	delta = math.Round(delta*1000) / 1000 // 0.3, not 0.30000000000000004
+	m.score.Delta = max(-biasEnd, min(delta, biasEnd))
+	m.recut()
+}
+
+// tally counts over the whole gallery what the labels say at the present bias.
+type tally struct {
+	perLabel []int // photos for which each label of the set holds; -1: unknown
+	tags     int   // sum of those that are known
+	moved    int   // tags more (or less) than with δ = 0
+	changed  int   // photos that have another set of tags than with δ = 0
+	untagged int   // photos that are scored and have no tag
+	scored   int   // photos that are scored
+}
+
+// recount brings the tally up to date. Counts per label are binary searches;
+// whether a photo has any tag, and whether it has changed, takes one look at
+// every logit: 0.7 ms for 10,000 photos × 60 labels.
+func (m *root) recount() {
+	l := &m.labels
+	t := tally{perLabel: make([]int, len(l.set.Labels))}
+	for i, c := range l.columns {
+		t.perLabel[i] = -1
+		if c >= 0 {
+			t.perLabel[i] = m.scores.Count(c, l.cuts[i])
+			t.tags += t.perLabel[i]
+			t.moved += t.perLabel[i] - m.scores.Count(c, l.base[i])
+		}
+	}
+	if m.scores != nil {
+		for id := range m.photos {
+			row, ok := m.scores.Row(id)
+			if !ok {
+				continue
+			}
+			t.scored++
+			tagged, changed := l.holds(row)
+			if !tagged {
+				t.untagged++
+			}
+			if changed {
+				t.changed++
+			}
+		}
+	}
+	m.tally = t
+}
+
+// holds reports whether any label holds for a photo's logits, and whether any
+// holds now but not with δ = 0, or the other way round.
+func (l *labels) holds(row []float32) (tagged, changed bool) {
+	for i, c := range l.columns {
+		if c < 0 {
+			continue
+		}
+		now, before := row[c] >= l.cuts[i], row[c] >= l.base[i]
+		tagged = tagged || now
+		if changed = changed || now != before; changed && tagged {
+			break
+		}
+	}
+	return tagged, changed
+}
+
+// The slider's line: "bias δ   -2 ─────●───── +2    +0.3".
+const (
+	sliderHead = 12
+	sliderTail = 10
+)
+
+// sliderCells is the length of the slider itself in a line of width w that it
+// may have to share with the counts.
+func sliderCells(w int, shared bool) int {
+	if shared {
+		w -= 38
+	}
+	return max(10, min(w-sliderHead-sliderTail, 41))
+}
+
+// reach is the end of the scale: the smallest that has room for δ.
+func reach(delta float64) float64 {
+	ends := []float64{2, 5, 10, biasEnd}
+	i := slices.IndexFunc(ends, func(end float64) bool { return math.Abs(delta) <= end })
+	return ends[max(i, 0)]
+}
+
+// biasLines draws the slider and what the bias does in h lines of width w: an
+// empty one, the slider, the counts. Below a sheet there are only two, and the
+// counts follow the slider.
+func (m *root) biasLines(w, h int) []string {
+	t, delta, end := m.theme, m.score.Delta, reach(m.score.Delta)
+	before, knob, after := chart.Slider(delta, -end, end, m.lay.slider.w)
+	var slider line
+	slider.add(t.quiet, "bias δ  ").add(t.quiet, right(fmt.Sprintf("%+.0f", -end), sliderHead-9)+" ")
+	slider.add(t.rule, before).add(t.accent, knob).add(t.rule, after)
+	slider.add(t.quiet, " "+left(fmt.Sprintf("%+.0f", end), 3)).add(t.strong, right(fmt.Sprintf("%+.1f", delta), sliderTail-4))
+	if h < 3 {
+		slider.add("", "   ")
+		m.counts(&slider, w)
+		return []string{spaces(w), slider.fit(w)}
+	}
+	var counts line
+	m.counts(&counts, w)
+	return []string{spaces(w), slider.fit(w), counts.fit(w)}
+}
+
+// counts says what the bias does, in the longest words that have room.
+func (m *root) counts(l *line, w int) {
+	t, n := m.theme, m.tally
+	switch {
+	case len(m.labels.set.Labels) == 0:
+		l.add(t.quiet, "no labels yet: a adds some")
+		return
+	case n.scored == 0:
+		l.add(t.quiet, "nothing is scored yet")
+		return
+	}
+	const numbers = 5 + 1 + 8 + 1 + 4
+	tags, changed := "tags ", "changed "
+	for _, longer := range [][2]string{{"tags: ", "photos changed: "}, {"tags set by this bias: ", "photos changed: "}} {
+		if l.cells+width(longer[0]+longer[1])+numbers <= w {
+			tags, changed = longer[0], longer[1]
+		}
+	}
+	l.add(t.quiet, tags).add("", right(count(n.tags), 5)+" ")
+	l.add(t.quiet, left("("+signed(n.moved)+")", 8)+" "+changed).add("", right(count(n.changed), 4))
+}

@@ -1,0 +1,116 @@
+package ui
+
+import (
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+)
+
+// KeyHelp is one row of the key table: what to press, what it is called, what
+// it does.
+type KeyHelp struct {
+	Keys  []string // as Bubble Tea names them: "pgdown", "ctrl+c", "["
+	Name  string   // one or two words, for hints
+	Help  string   // a line
+	Group string   // heading under which the help shows it
+}
+
+// Label writes the keys as people read them: "← h".
+func (k KeyHelp) Label() string {
+	shown := make([]string, len(k.Keys))
+	for i, key := range k.Keys {
+		shown[i] = key
+		if s, ok := keySigns[key]; ok {
+			shown[i] = s
+		}
+	}
+	return strings.Join(shown, " ")
+}
+
+var keySigns = map[string]string{
+	"left": "←", "right": "→", "up": "↑", "down": "↓",
+	"pgup": "PgUp", "pgdown": "PgDn", "home": "Home", "end": "End",
+	"enter": "Enter", "tab": "Tab", "esc": "Esc", "backspace": "Backspace", "delete": "Del",
+	"ctrl+c": "Ctrl-C", "ctrl+z": "Ctrl-Z", "ctrl+f": "Ctrl-F", "ctrl+b": "Ctrl-B", "space": "Space",
+}
+
+// action is a row of the table with its effect.
+type action struct {
+	KeyHelp
+	do func(*root) tea.Cmd
+}
+
+// Groups of the table, in the order in which the help shows them.
+const (
+	groupMove   = "Moving"
+	groupView   = "Looking"
+	groupBias   = "Bias and thresholds"
+	groupLabels = "Labels"
+	groupRest   = "The rest"
+)
+
+// actions is the one key table: the handlers, the hints, the ? screen, and
+// what Keys returns all come from it.
+var actions = []action{
+	{KeyHelp{[]string{"left", "h"}, "left", "previous photo", groupMove}, func(m *root) tea.Cmd { return m.moveBy(-1) }},
+	{KeyHelp{[]string{"right", "l"}, "right", "next photo", groupMove}, func(m *root) tea.Cmd { return m.moveBy(1) }},
+	{KeyHelp{[]string{"up", "k"}, "up", "photo, or label, above", groupMove}, func(m *root) tea.Cmd { return m.moveRows(-1) }},
+	{KeyHelp{[]string{"down", "j"}, "down", "photo, or label, below", groupMove}, func(m *root) tea.Cmd { return m.moveRows(1) }},
+	{KeyHelp{[]string{"pgup", "ctrl+b"}, "page up", "one page up", groupMove}, func(m *root) tea.Cmd { return m.movePages(-1) }},
+	{KeyHelp{[]string{"pgdown", "ctrl+f", "space"}, "page down", "one page down", groupMove}, func(m *root) tea.Cmd { return m.movePages(1) }},
+	{KeyHelp{[]string{"home", "g"}, "first", "first photo or label", groupMove}, func(m *root) tea.Cmd { return m.moveEnd(false) }},
+	{KeyHelp{[]string{"end", "G"}, "last", "last photo or label", groupMove}, func(m *root) tea.Cmd { return m.moveEnd(true) }},
+
+	{KeyHelp{[]string{"enter"}, "large", "chosen photo large, and back", groupView}, (*root).toggleLarge},
+	{KeyHelp{[]string{"tab"}, "labels", "between photos and labels", groupView}, (*root).toggleFocus},
+	{KeyHelp{[]string{"/"}, "search", "search by text, best matches first", groupView}, (*root).openSearch},
+	{KeyHelp{[]string{"+", "="}, "larger", "larger thumbnails", groupView}, func(m *root) tea.Cmd { return m.zoomBy(1) }},
+	{KeyHelp{[]string{"-"}, "smaller", "smaller thumbnails", groupView}, func(m *root) tea.Cmd { return m.zoomBy(-1) }},
+	{KeyHelp{[]string{"esc"}, "back", "one step back", groupView}, (*root).back},
+
+	{KeyHelp{[]string{"["}, "less", "bias δ down by 0.1: fewer tags", groupBias}, func(m *root) tea.Cmd { return m.biasBy(-1) }},
+	{KeyHelp{[]string{"]"}, "more", "bias δ up by 0.1: more tags", groupBias}, func(m *root) tea.Cmd { return m.biasBy(1) }},
+	{KeyHelp{[]string{"0", "backspace"}, "reset", "bias δ back to 0, the model's own", groupBias}, (*root).resetBias},
+	{KeyHelp{[]string{"{"}, "threshold -", "chosen label's threshold down by 0.05", groupBias}, func(m *root) tea.Cmd { return m.thresholdBy(-1) }},
+	{KeyHelp{[]string{"}"}, "threshold +", "chosen label's threshold up by 0.05", groupBias}, func(m *root) tea.Cmd { return m.thresholdBy(1) }},
+
+	{KeyHelp{[]string{"a"}, "add", "add labels, separated by commas", groupLabels}, (*root).openAdd},
+	{KeyHelp{[]string{"x", "d", "delete"}, "remove", "remove the chosen label", groupLabels}, (*root).removeLabel},
+	{KeyHelp{[]string{"u"}, "undo", "undo the last change of the labels", groupLabels}, (*root).undo},
+
+	{KeyHelp{[]string{"?"}, "keys", "this page", groupRest}, func(m *root) tea.Cmd { return m.toggleOverlay(overlayKeys) }},
+	{KeyHelp{[]string{"!"}, "problems", "what could not be read, and why", groupRest}, func(m *root) tea.Cmd { return m.toggleOverlay(overlayProblems) }},
+	{KeyHelp{[]string{"ctrl+z"}, "suspend", "to the shell; fg comes back", groupRest}, func(*root) tea.Cmd { return tea.Suspend }},
+	{KeyHelp{[]string{"q", "ctrl+c"}, "quit", "leave", groupRest}, func(*root) tea.Cmd { return tea.Quit }},
+}
+
+// byKey finds the action of a key; it is filled in init because the handlers
+// refer to the table themselves.
+var byKey = map[string]func(*root) tea.Cmd{}
+
+func init() {
+	for _, a := range actions {
+		for _, k := range a.Keys {
+			byKey[k] = a.do
+		}
+	}
+}
+
+// Keys returns the key table.
+func Keys() []KeyHelp {
+	out := make([]KeyHelp, len(actions))
+	for i, a := range actions {
+		out[i] = a.KeyHelp
+	}
+	return out
+}
+
+// hint finds the row of an action by its name, for the hints in the header.
+func hint(name string) string {
+	for _, a := range actions {
+		if a.Name == name {
+			return a.KeyHelp.Keys[0] + " " + a.Name
+		}
+	}
+	panic("no action " + name)
+}

@@ -1,0 +1,245 @@
+package ui
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+
+	tea "charm.land/bubbletea/v2"
+
+	"sigla/gallery/label"
+	"sigla/model"
+)
+
+// labels is the label set as the user has it now, and how to take changes
+// back. The classifier follows it, later; see columns.
+type labels struct {
+	set     label.Set
+	history []label.Set // before each change, oldest first
+	last    string      // what the newest entry of history was taken before
+	saving  bool
+	unsaved bool // set has changed since the save that runs, or was made last
+
+	// For each label of set: its column in the scores or -1 while its texts
+	// are not embedded, and the smallest logit at which it holds, with the
+	// bias as it is and with δ = 0.
+	columns    []int
+	cuts, base []float32
+
+	chosen string // name of the chosen label; "" before one was chosen
+	top    int    // first row of the list on screen
+	of     int    // position of the photo that the list was last scrolled for
+}
+
+// adjust is a label's own calibration for the score.
+func adjust(l label.Label) model.Adjust {
+	return model.Adjust{Scale: l.Scale, Delta: l.Bias}
+}
+
+// align finds the column of every label in the scores, and its cuts. It must
+// follow every change of the set, of the scores, and of the model.
+func (m *root) align() {
+	l := &m.labels
+	at := map[string]int{}
+	var scored label.Set
+	if m.scores != nil {
+		scored = m.scores.Classifier().Set()
+		for i, s := range scored.Labels {
+			at[s.Name] = i
+		}
+	}
+	l.columns = make([]int, len(l.set.Labels))
+	for i, own := range l.set.Labels {
+		c, ok := at[own.Name]
+		if !ok || !sameTexts(own, l.set.Templates, scored.Labels[c], scored.Templates) {
+			c = -1
+		}
+		l.columns[i] = c
+	}
+	zero := m.score
+	zero.Delta = 0
+	l.base = cuts(zero, l.set)
+	m.recut()
+}
+
+// recut finds the cuts at the present bias, and counts.
+func (m *root) recut() {
+	m.labels.cuts = cuts(m.score, m.labels.set)
+	m.recount()
+}
+
+// cuts is the smallest logit at which each label of a set holds.
+func cuts(s model.Score, set label.Set) []float32 {
+	out := make([]float32, len(set.Labels))
+	for i, l := range set.Labels {
+		out[i] = s.Cut(l.Cutoff(), adjust(l))
+	}
+	return out
+}
+
+// sameTexts reports whether two labels are embedded alike.
+func sameTexts(a label.Label, at []string, b label.Label, bt []string) bool {
+	return slices.Equal(a.Texts(at), b.Texts(bt)) && slices.Equal(a.NegativeTexts(), b.NegativeTexts())
+}
+
+// change replaces the label set and does everything that follows from it.
+// Changes in a row that say the same kind are one step of undo; an empty kind
+// always is a step of its own.
+func (m *root) change(kind string, labels []label.Label) tea.Cmd {
+	l := &m.labels
+	if kind == "" || kind != l.last {
+		l.history = append(l.history, l.set)
+	}
+	l.last = kind
+	l.set.Labels = labels
+	return m.changed()
+}
+
+func (m *root) changed() tea.Cmd {
+	m.align()
+	var classify tea.Cmd
+	if slices.Contains(m.labels.columns, -1) {
+		classify = m.classify()
+	}
+	return tea.Batch(classify, m.save())
+}
+
+// undo takes the last change of the labels back.
+func (m *root) undo() tea.Cmd {
+	l := &m.labels
+	n := len(l.history)
+	if n == 0 {
+		m.say("nothing to undo")
+		return nil
+	}
+	l.set, l.history, l.last = l.history[n-1], l.history[:n-1], ""
+	m.say("undone; " + plural(len(l.set.Labels), "label"))
+	return m.changed()
+}
+
+// addLabels adds the names of a comma list, except those that are there.
+func (m *root) addLabels(list string) tea.Cmd {
+	added, err := label.FromList(list)
+	if err != nil {
+		m.warn(err)
+		return nil
+	}
+	labels := slices.Clone(m.labels.set.Labels)
+	for _, l := range added.Labels {
+		if m.labels.set.Index(l.Name) < 0 {
+			labels = append(labels, l)
+		}
+	}
+	first := added.Labels[0].Name
+	m.labels.chosen = first
+	fresh := len(labels) - len(m.labels.set.Labels)
+	if fresh == 0 {
+		m.say(clean(first) + " is there already")
+		return nil
+	}
+	m.say("added " + plural(fresh, "label"))
+	return m.change("", labels)
+}
+
+// chosenLabel is the chosen label's place in the set, or -1, which it explains.
+func (m *root) chosenLabel() int {
+	if len(m.labels.set.Labels) == 0 {
+		m.say("no labels yet: press a to add one")
+		return -1
+	}
+	i := m.labels.set.Index(m.labels.chosen)
+	if m.labels.chosen == "" || i < 0 {
+		m.say("no label is chosen: press tab, then up or down")
+		return -1
+	}
+	return i
+}
+
+// removeLabel removes the chosen label and chooses its neighbour in the list.
+func (m *root) removeLabel() tea.Cmd {
+	i := m.chosenLabel()
+	if i < 0 {
+		return nil
+	}
+	name := m.labels.set.Labels[i].Name
+	next := ""
+	if rows := m.rows(); len(rows) > 1 {
+		at := slices.IndexFunc(rows, func(r labelRow) bool { return r.index == i })
+		if at+1 < len(rows) {
+			at++
+		} else {
+			at--
+		}
+		next = rows[at].Name
+	}
+	m.labels.chosen = next
+	m.say("removed " + clean(name) + "; u brings it back")
+	return m.change("", slices.Delete(slices.Clone(m.labels.set.Labels), i, i+1))
+}
+
+// thresholdBy moves the threshold of the chosen label to the next multiple of
+// 0.05 in a direction, within 0.01 to 0.99.
+func (m *root) thresholdBy(direction int) tea.Cmd {
+	i := m.chosenLabel()
+	if i < 0 {
+		return nil
+	}
+	labels := slices.Clone(m.labels.set.Labels)
+	l := &labels[i]
+	const step = 0.05
+	// Away from the present value even if it is a multiple itself.
+	k := math.Floor(l.Cutoff()/step+1e-9) + 1
+	if direction < 0 {
+		k = math.Ceil(l.Cutoff()/step-1e-9) - 1
+	}
+	l.Threshold = max(0.01, min(math.Round(k*step*100)/100, 0.99))
+	m.say(fmt.Sprintf("threshold of %s: %.2f", clean(l.Name), l.Threshold))
+	return m.change("threshold of "+l.Name, labels)
+}
+
+// labelRow is one label as the detail pane lists it.
+type labelRow struct {
+	label.Label
+	index int // in the set
+	known bool
+	logit float32
+	p     float64
+	holds bool
+}
+
+// rows lists all labels for the chosen photo, the most probable first; those
+// that nothing is known of stand at the end, in the order of the set.
+func (m *root) rows() []labelRow {
+	var logits []float32
+	if p, ok := m.chosen(); ok && m.scores != nil {
+		logits, _ = m.scores.Row(p.ID)
+	}
+	l := &m.labels
+	rows := make([]labelRow, len(l.set.Labels))
+	for i, own := range l.set.Labels {
+		rows[i] = labelRow{Label: own, index: i}
+		if c := l.columns[i]; c >= 0 && c < len(logits) {
+			r := &rows[i]
+			r.known, r.logit = true, logits[c]
+			r.p = m.score.Probability(r.logit, adjust(own))
+			r.holds = r.logit >= l.cuts[i]
+		}
+	}
+	sort.SliceStable(rows, func(a, b int) bool {
+		x, y := rows[a], rows[b]
+		if x.known != y.known {
+			return x.known
+		}
+		if x.p != y.p {
+			return x.p > y.p
+		}
+		return x.logit > y.logit // where probabilities round to 0 or 1
+	})
+	return rows
+}
+
+// say and warn put a message into the status line.
+func (m *root) say(text string) { m.toast = toast{text: text} }
+
+func (m *root) warn(err error) { m.toast = toast{text: clean(err.Error()), warn: true} }

@@ -1,0 +1,167 @@
+package ui
+
+import (
+	"fmt"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"sigla/gallery"
+)
+
+// overlay is a page in place of the photos.
+type overlay uint8
+
+const (
+	overlayNone overlay = iota
+	overlayKeys
+	overlayProblems
+)
+
+func (m *root) toggleOverlay(o overlay) tea.Cmd {
+	if m.overlay == o {
+		o = overlayNone
+	}
+	m.overlay, m.overlayTop = o, 0
+	if o == overlayProblems {
+		return m.lookAgain()
+	}
+	return nil
+}
+
+// overlayKey takes the keys that a page has a use for and reports whether it
+// did; the others mean what they always mean, after the page is closed.
+func (m *root) overlayKey(key string) bool {
+	switch key {
+	case "up", "k":
+		m.overlayTop = max(0, m.overlayTop-1)
+	case "down", "j":
+		m.overlayTop++
+	case "pgup", "ctrl+b":
+		m.overlayTop = max(0, m.overlayTop-10)
+	case "pgdown", "ctrl+f", "space":
+		m.overlayTop += 10
+	case "home", "g":
+		m.overlayTop = 0
+	case "esc", "enter":
+		m.overlay = overlayNone
+	case "q", "ctrl+c", "ctrl+z", "?", "!":
+		return false
+	default:
+		m.overlay = overlayNone
+		return false
+	}
+	return true
+}
+
+// page returns all lines of the overlay that is open.
+func (m *root) page() []string {
+	if m.overlay == overlayProblems {
+		return m.problemsPage(m.lay.w)
+	}
+	return m.keysPage(m.lay.w)
+}
+
+// overlayLines draws the page and the rule below it, which says how much of
+// it is not on screen.
+func (m *root) overlayLines() []string {
+	w, h, page := m.lay.w, m.lay.h-4, m.page()
+	lines := make([]string, h, h+1)
+	for i := range lines {
+		var l line
+		if j := m.overlayTop + i; j < len(page) {
+			l.raw(page[j], width(page[j]))
+		}
+		lines[i] = l.fit(w)
+	}
+	var rule line
+	if hidden := len(page) - m.overlayTop - h; hidden > 0 {
+		rule.add(m.theme.rule, "─ ").add(m.theme.quiet, "↓ "+plural(hidden, "line")+" more").add("", " ")
+	}
+	rule.add(m.theme.rule, strings.Repeat("─", w-rule.cells))
+	return append(lines, rule.fit(w))
+}
+
+// keysPage lists the key table, in two columns where there is room.
+func (m *root) keysPage(w int) []string {
+	groups := []string{groupMove, groupView, groupBias, groupLabels, groupRest}
+	if w < 110 {
+		var all []string
+		for _, g := range groups {
+			all = append(all, m.keyGroup(g, w)...)
+		}
+		return all
+	}
+	half := w / 2
+	var a, b []string
+	for i, g := range groups {
+		if i < 2 {
+			a = append(a, m.keyGroup(g, half)...)
+		} else {
+			b = append(b, m.keyGroup(g, w-half)...)
+		}
+	}
+	lines := make([]string, max(len(a), len(b)))
+	for i := range lines {
+		var l line
+		if i < len(a) {
+			l.raw(a[i], half)
+		}
+		l.to(half)
+		if i < len(b) {
+			l.raw(b[i], w-half)
+		}
+		lines[i] = l.fit(w)
+	}
+	return lines
+}
+
+// keyGroup lists one group of the table: a heading, its rows, an empty line.
+func (m *root) keyGroup(group string, w int) []string {
+	var head line
+	head.add("", "  ").add(m.theme.strong, group)
+	lines := []string{head.fit(w)}
+	for _, a := range actions {
+		if a.Group != group {
+			continue
+		}
+		var l line
+		l.add("", "  ").add(m.theme.accent, left(a.Label(), 18)).add("", clip(a.Help, w-21))
+		lines = append(lines, l.fit(w))
+	}
+	return append(lines, spaces(w))
+}
+
+// problemsPage lists what could not be read, and why.
+func (m *root) problemsPage(w int) []string {
+	var reasons []string
+	if m.loadErr != nil {
+		reasons = append(reasons, m.loadErr.Error())
+	}
+	if m.scanErr != nil {
+		reasons = append(reasons, m.scanErr.Error())
+	}
+	for _, s := range m.skipped {
+		reasons = append(reasons, s.Err.Error())
+	}
+	for _, it := range m.photos {
+		if it.State == gallery.Failed {
+			reasons = append(reasons, it.Err.Error())
+		}
+	}
+	var head line
+	head.add("", "  ").add(m.theme.strong, fmt.Sprintf("Could not be read: %d", len(reasons)))
+	lines := []string{head.fit(w), spaces(w)}
+	for _, r := range reasons {
+		for i, s := range wrap(clean(r), w-6) {
+			var l line
+			sign := "✗ "
+			if i > 0 {
+				sign = "  "
+			}
+			l.add("", "  ").add(m.theme.warn, sign).add("", s)
+			lines = append(lines, l.fit(w))
+		}
+	}
+	return lines
+}

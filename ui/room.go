@@ -1,0 +1,40 @@
+package ui
+
+import (
+	"image"
+	"runtime"
+	"sync"
+
+	"sigla/gallery"
+)
+
+// roomy is an embedder beside which the screen finds a place to run.
+//
+// Decoding and the engine have a goroutine on every processor each, and Go lets
+// them go on for 10 ms at a time before one that waits for a key has its turn;
+// a key passes through four of those that wait. With more places (GOMAXPROCS)
+// than goroutines that compute, the operating system shares out the processors
+// instead, and it lets those go first that have slept.
+//
+// The places are made when the first photo has been decoded: those who count
+// the processors to start a worker on each have done so by then.
+type roomy struct {
+	gallery.Embedder
+	once  sync.Once
+	procs int // before; 0 while there is no room
+}
+
+func (r *roomy) Prepare(img image.Image) (any, error) {
+	r.once.Do(func() {
+		r.procs = runtime.GOMAXPROCS(0)
+		runtime.GOMAXPROCS(2*r.procs + 4)
+	})
+	return r.Embedder.Prepare(img)
+}
+
+// close takes the places away again. Nobody may be in Prepare any more.
+func (r *roomy) close() {
+	if r.procs > 0 {
+		runtime.GOMAXPROCS(r.procs)
+	}
+}

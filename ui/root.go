@@ -1,0 +1,241 @@
+package ui
+
+import (
+	"context"
+	"errors"
+	"image"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/colorprofile"
+
+	"sigla/gallery"
+	"sigla/model"
+)
+
+// root is the state of the whole explorer. It belongs to the goroutine of the
+// event loop; commands get what they need as values.
+type root struct {
+	o    Options
+	work *work
+
+	w, h   int // of the terminal; 0 until it has said
+	lay    layout
+	dark   bool
+	colour bool
+	theme  theme
+
+	overlay    overlay
+	overlayTop int // first line shown of an overlay
+	prompt     *prompt
+	toast      toast
+	focus      focus
+	large      bool
+	zoom       int
+
+	// The photos: what is known of them, and where we stand among them.
+	photos   []gallery.Photo // as last seen, by ID
+	progress gallery.Progress
+	skipped  []gallery.Skip
+	looking  bool // a look at the gallery is on its way
+	lookDue  bool // and another must follow
+	scanning bool
+	scanErr  error
+	seen     uint64             // version of the gallery that progress is of
+	watches  int                // watches begun
+	unwatch  context.CancelFunc // ends the one that runs; nil if none does
+	cursor   int                // position of the chosen photo
+	top      int                // first row of the sheet on screen
+	search   search
+	pics     *pictures
+	window   []int // ids on screen, as last told to the gallery
+
+	// The model.
+	enc       Encoder // nil until loaded
+	info      model.Info
+	device    string
+	opened    chan Encoder // of one: keeps what Load gave until close
+	loadErr   error
+	score     model.Score
+	embedding bool
+
+	// The labels and what they say.
+	labels  labels
+	classes *gallery.Classifier // nil until texts are embedded
+	scores  *gallery.Scores     // nil until there are classes
+	request int                 // of the classifier wanted last
+	scoring bool                // scores are being brought up to date
+	stale   bool                // and must be once more
+	tally   tally
+}
+
+// focus is the pane that the arrow keys act on.
+type focus uint8
+
+const (
+	onPhotos focus = iota
+	onLabels
+)
+
+// toast is a short message in the status line. It stays until the next key.
+type toast struct {
+	text string
+	warn bool
+}
+
+func newRoot(o Options, work *work) *root {
+	m := &root{
+		o: o, work: work,
+		dark: true, colour: !o.NoColor, zoom: defaultZoom,
+		scanning: true,
+		pics:     newPictures(work),
+		opened:   make(chan Encoder, 1),
+		score:    model.Score{Delta: o.Delta, Temperature: o.Temperature},
+		labels:   labels{set: o.Labels},
+	}
+	m.theme = newTheme(m.dark, m.colour)
+	m.align()
+	o.Gallery.Decoded(func(id int, img image.Image) {
+		defer work.catch()
+		m.pics.offer(id, img)
+	})
+	return m
+}
+
+// start is the first command: everything slow begins behind the first frame.
+func (m *root) start() tea.Cmd {
+	return tea.Batch(m.scan(), m.watch(), m.load(), tea.RequestBackgroundColor)
+}
+
+// close ends what the explorer started and releases the model.
+func (m *root) close() error {
+	m.work.close()
+	var errs []error
+	if l := m.labels; l.saving || l.unsaved { // not confirmed: once more does no harm
+		errs = append(errs, m.o.Save(l.set))
+	}
+	select {
+	case enc := <-m.opened:
+		errs = append(errs, enc.Close())
+	default:
+	}
+	return errors.Join(errs...)
+}
+
+// update is the one event switch. What it changes is drawn by view.
+func (m *root) update(msg tea.Msg) tea.Cmd {
+	var cmd tea.Cmd
+	switch msg := msg.(type) {
+	case tea.WindowSizeMsg:
+		m.w, m.h = msg.Width, msg.Height
+	case tea.BackgroundColorMsg:
+		m.dark = msg.IsDark()
+		m.theme = newTheme(m.dark, m.colour)
+	case tea.ColorProfileMsg:
+		m.colour = !m.o.NoColor && msg.Profile > colorprofile.ASCII
+		m.theme = newTheme(m.dark, m.colour)
+	case tea.KeyPressMsg:
+		cmd = m.key(msg)
+	case tea.PasteMsg:
+		cmd = m.paste(msg)
+	case tea.MouseClickMsg:
+		cmd = m.click(msg.Mouse())
+	case tea.MouseMotionMsg:
+		cmd = m.drag(msg.Mouse())
+	case tea.MouseWheelMsg:
+		m.wheel(msg.Mouse())
+
+	case scanMsg:
+		cmd = m.scanDone(msg)
+	case loadMsg:
+		cmd = m.loadDone(msg)
+	case movedMsg:
+		cmd = m.moved(msg)
+	case lookMsg:
+		cmd = m.looked(msg)
+	case embedMsg:
+		cmd = m.embedDone(msg)
+	case classMsg:
+		cmd = m.classDone(msg)
+	case scoreMsg:
+		cmd = m.scoreDone(msg)
+	case rankMsg:
+		m.rankDone(msg)
+	case saveMsg:
+		cmd = m.saveDone(msg)
+	case thumbMsg:
+		m.pics.thumbDone(msg)
+	case pictureMsg:
+		m.pics.pictureDone(msg)
+	default:
+		return nil
+	}
+	m.settle()
+	return tea.Batch(cmd, m.fetch())
+}
+
+// key sends a key to whatever is in front: the prompt, an overlay, the table.
+func (m *root) key(msg tea.KeyPressMsg) tea.Cmd {
+	m.toast = toast{}
+	if m.prompt != nil {
+		return m.promptKey(msg)
+	}
+	do, ok := byKey[msg.String()]
+	if !ok {
+		return nil
+	}
+	if m.overlay != overlayNone && m.overlayKey(msg.String()) {
+		return nil
+	}
+	return do(m)
+}
+
+// settle makes the state consistent after any change: the layout, the cursor
+// within the photos, the sheet around the cursor.
+func (m *root) settle() {
+	m.lay = newLayout(m.w, m.h, m.zoom, m.large)
+	m.cursor = max(0, min(m.cursor, m.shown()-1))
+	if g := m.lay.grid; g.cols > 0 {
+		row := m.cursor / g.cols
+		m.top = max(min(m.top, row), row-g.rows+1)
+		m.top = max(0, min(m.top, m.lastTop()))
+	}
+	if m.overlay != overlayNone && m.lay.usable() {
+		m.overlayTop = max(0, min(m.overlayTop, len(m.page())-(m.lay.h-4)))
+	}
+	if l := &m.labels; l.of != m.cursor {
+		l.of, l.top = m.cursor, 0
+		if m.focus == onLabels {
+			m.revealLabel(m.labelAt())
+		}
+	}
+	m.labels.top = max(0, min(m.labels.top, len(m.labels.set.Labels)-m.lay.labelRows()))
+}
+
+// lastTop is the first row of the sheet when it is scrolled to its end.
+func (m *root) lastTop() int {
+	g := m.lay.grid
+	return max(0, (m.shown()+g.cols-1)/g.cols-g.rows)
+}
+
+// shown is how many photos the sheet has; photo is the one at a position.
+func (m *root) shown() int {
+	if m.search.active {
+		return len(m.search.hits)
+	}
+	return len(m.photos)
+}
+
+func (m *root) photo(position int) int {
+	if m.search.active {
+		return m.search.hits[position].ID
+	}
+	return position
+}
+
+// chosen is the chosen photo; false if there are none.
+func (m *root) chosen() (gallery.Photo, bool) {
+	if m.cursor >= m.shown() {
+		return gallery.Photo{}, false
+	}
+	return m.photos[m.photo(m.cursor)], true
+}

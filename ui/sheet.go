@@ -1,0 +1,257 @@
+package ui
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"sigla/gallery"
+	"sigla/model"
+)
+
+// sheet draws the contact sheet: the lines of the left pane.
+func (m *root) sheet() []string {
+	r, g := m.lay.left, m.lay.grid
+	if m.shown() == 0 {
+		return m.noPhotos(r.w, r.h)
+	}
+	lines := make([]string, 0, r.h)
+	cells := make([][]string, g.cols)
+	for row := m.top; row < m.top+g.rows; row++ {
+		for col := range cells {
+			cells[col] = m.cell(row*g.cols + col)
+		}
+		for i := range g.cellH {
+			var l line
+			for col, cell := range cells {
+				l.to(g.column(col))
+				if cell != nil {
+					l.raw(cell[i], g.cellW)
+				}
+			}
+			lines = append(lines, l.fit(r.w))
+		}
+	}
+	for len(lines) < r.h {
+		lines = append(lines, spaces(r.w))
+	}
+	return lines
+}
+
+// cell draws the photo at a position in the grid's cell size: the upper edge
+// of the frame, the picture, the name, the labels. The frame is there only
+// around the chosen one; the name, as a filled field, is its lower edge.
+func (m *root) cell(position int) []string {
+	if position >= m.shown() {
+		return nil
+	}
+	g, t := m.lay.grid, m.theme
+	w := g.cellW
+	it := m.photos[m.photo(position)]
+	frame, field := ink(""), ink("")
+	edge, side, other := spaces(w), " ", " "
+	if position == m.cursor {
+		frame, field = t.accent, t.chosen
+		if m.focus != onPhotos {
+			frame, field = t.rule, t.faded
+		}
+		edge = frame.on("▗" + strings.Repeat("▄", w-2) + "▖")
+		side, other = frame.on("▐"), frame.on("▌")
+	}
+	lines := make([]string, 0, g.cellH)
+	lines = append(lines, edge)
+	for _, row := range m.thumbnail(it) {
+		lines = append(lines, side+row+other)
+	}
+	mark, markInk := m.mark(it)
+	name := left(clipName(clean(title(it)), w-4), w-4)
+	var caption line
+	if field != "" {
+		caption.add(field, " "+name+" "+mark+" ")
+	} else {
+		caption.add("", " "+name+" ").add(markInk, mark).add("", " ")
+	}
+	lines = append(lines, caption.fit(w))
+	var below line
+	below.add("", " ")
+	m.belowName(&below, it, position, w-2)
+	return append(lines, below.fit(w))
+}
+
+// title is the name of a photo without folder and extension, which the detail
+// pane has.
+func title(it gallery.Photo) string {
+	base := path.Base(it.Name)
+	if name := strings.TrimSuffix(base, path.Ext(base)); name != "" {
+		return name
+	}
+	return base
+}
+
+// mark says in one sign what is known of a photo.
+func (m *root) mark(it gallery.Photo) (string, ink) {
+	if m.failure(it) != nil {
+		return "✗", m.theme.warn
+	}
+	if m.scores != nil {
+		if row, ok := m.scores.Row(it.ID); ok {
+			if tagged, _ := m.labels.holds(row); tagged {
+				return "●", m.theme.accent
+			}
+			return "○", m.theme.quiet
+		}
+	}
+	return " ", ""
+}
+
+// failure is why a photo cannot be shown or scored, or nil.
+func (m *root) failure(it gallery.Photo) error {
+	if it.Err != nil {
+		return it.Err
+	}
+	return m.pics.broken[it.ID]
+}
+
+// thumbnail draws a photo in the grid's picture size.
+func (m *root) thumbnail(it gallery.Photo) []string {
+	cols, rows := m.lay.grid.picture()
+	if lines, ok := m.pics.draw(it.ID, cols, rows, m.pictureStyle()); ok {
+		return lines
+	}
+	if m.failure(it) != nil {
+		return m.field(cols, rows, "✗ unreadable", m.theme.warn)
+	}
+	return m.field(cols, rows, "", m.theme.rule)
+}
+
+// field stands where a picture is not there: an even, quiet area with a word.
+func (m *root) field(w, h int, word string, k ink) []string {
+	lines := make([]string, h)
+	for i := range lines {
+		lines[i] = m.theme.rule.on(strings.Repeat("░", w))
+	}
+	if word != "" && h > 0 {
+		word = " " + clip(word, w-2) + " "
+		start := max(0, (w-width(word))/2)
+		var l line
+		l.add(m.theme.rule, strings.Repeat("░", start)).add(k, word)
+		l.add(m.theme.rule, strings.Repeat("░", max(0, w-l.cells)))
+		lines[h/2] = l.fit(w)
+	}
+	return lines
+}
+
+// belowName writes what stands below a name: the labels that hold, or how well
+// the photo fits the search.
+func (m *root) belowName(l *line, it gallery.Photo, position, w int) {
+	t := m.theme
+	err := m.failure(it)
+	switch {
+	case err != nil:
+		// The reason without the photo's name, which stands above.
+		if _, reason, ok := strings.Cut(err.Error(), it.Path+": "); ok {
+			l.add(t.warn, clip(clean(reason), w))
+		}
+	case m.search.active:
+		hit := m.search.hits[position]
+		p := m.score.Probability(m.score.Logit(hit.Cosine), model.Adjust{})
+		text := fmt.Sprintf("p %.2f  cos %.3f", p, hit.Cosine)
+		if width(text) > w {
+			text = fmt.Sprintf("p %.2f  %.3f", p, hit.Cosine)
+		}
+		l.add(t.quiet, clip(text, w))
+	case it.State == gallery.Waiting:
+		word := "embedding"
+		if m.enc == nil || m.labels.set.Labels == nil {
+			word = "waiting"
+		}
+		l.add(t.rule, clip(word, w))
+	default:
+		l.add(t.quiet, clip(strings.Join(m.tags(it.ID), " "), w))
+	}
+}
+
+// tags are the names of the labels that hold for a photo, the most probable
+// first.
+func (m *root) tags(id int) []string {
+	if m.scores == nil {
+		return nil
+	}
+	row, _ := m.scores.Row(id)
+	type tag struct {
+		name string
+		p    float64
+	}
+	var tags []tag
+	for i, c := range m.labels.columns {
+		if c >= 0 && c < len(row) && row[c] >= m.labels.cuts[i] {
+			own := m.labels.set.Labels[i]
+			tags = append(tags, tag{clean(own.Leaf()), m.score.Probability(row[c], adjust(own))})
+		}
+	}
+	slices.SortStableFunc(tags, func(a, b tag) int {
+		switch {
+		case a.p > b.p:
+			return -1
+		case a.p < b.p:
+			return 1
+		}
+		return 0
+	})
+	names := make([]string, len(tags))
+	for i := range tags {
+		names[i] = tags[i].name
+	}
+	return names
+}
+
+// noPhotos teaches what to do when there is nothing to show.
+func (m *root) noPhotos(w, h int) []string {
+	t := m.theme
+	var text []string
+	switch {
+	case m.scanning:
+		text = []string{t.quiet.on("looking for photos in " + clipName(m.places(), max(8, w-28)))}
+	default:
+		text = []string{
+			t.strong.on("No photos here"),
+			"",
+			t.quiet.on("looked in " + clipName(m.places(), max(8, w-16))),
+			t.quiet.on("and its folders for JPEG, PNG, GIF, WebP, TIFF and BMP"),
+			"",
+			"sigla FOLDER" + t.quiet.on(" looks elsewhere"),
+			"sigla demo" + t.quiet.on("   shows the built-in photos"),
+		}
+		if len(m.skipped) > 0 || m.scanErr != nil {
+			text = append(text, "", t.warn.on("✗ some could not be read: ! says which and why"))
+		}
+	}
+	return centred(text, w, h)
+}
+
+// places names where photos were looked for.
+func (m *root) places() string {
+	if m.o.Title != "" {
+		return clean(m.o.Title)
+	}
+	return clean(strings.Join(m.o.Paths, ", "))
+}
+
+// centred puts painted lines into the middle of w × h, aligned on the left.
+func centred(text []string, w, h int) []string {
+	widest := 0
+	for _, s := range text {
+		widest = max(widest, width(s))
+	}
+	lines := make([]string, h)
+	top := max(0, (h-len(text))/2)
+	for i := range lines {
+		var l line
+		if j := i - top; j >= 0 && j < len(text) {
+			l.to(max(0, (w-widest)/2)).raw(text[j], width(text[j]))
+		}
+		lines[i] = l.fit(w)
+	}
+	return lines
+}

@@ -1,0 +1,248 @@
+package ui
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"sigla/model"
+)
+
+// view draws the whole screen: exactly h lines of exactly w cells.
+func (m *root) view() tea.View {
+	v := tea.View{AltScreen: true, MouseMode: tea.MouseModeCellMotion, WindowTitle: "sigla " + m.places()}
+	lines, cursor := m.screen()
+	v.Content = strings.Join(lines, "\n")
+	if cursor >= 0 {
+		v.Cursor = tea.NewCursor(cursor, m.h-1)
+		v.Cursor.Shape = tea.CursorBar
+	}
+	return v
+}
+
+// screen returns the lines, and the column of the text cursor in the last one
+// or -1.
+func (m *root) screen() (lines []string, cursor int) {
+	if m.w <= 0 || m.h <= 0 {
+		return nil, -1
+	}
+	if !m.lay.usable() {
+		return m.tooSmall(), -1
+	}
+	l := m.lay
+	lines = append(make([]string, 0, l.h), m.header(), m.rule("┬"))
+	if m.overlay != overlayNone {
+		lines[1] = m.theme.rule.on(strings.Repeat("─", l.w))
+		lines = append(lines, m.overlayLines()...)
+	} else {
+		lines = append(lines, m.body()...)
+		lines = append(lines, m.rule("┴"))
+	}
+	if m.prompt != nil {
+		line, x := m.promptLine(l.w)
+		return append(lines, line), x
+	}
+	return append(lines, m.status()), -1
+}
+
+// tooSmall fills any terminal below the least size, down to one cell.
+func (m *root) tooSmall() []string {
+	text := fmt.Sprintf("sigla needs %d×%d cells; q quits", leastWidth, leastHeight)
+	lines := make([]string, m.h)
+	for i := range lines {
+		s := ""
+		if i == m.h/2 {
+			s = text
+		}
+		lines[i] = left(s, m.w)
+	}
+	return lines
+}
+
+// rule is a thin line across, with a joint where the panes meet.
+func (m *root) rule(joint string) string {
+	l := m.lay
+	s := strings.Repeat("─", l.left.w)
+	if l.right.w > 0 {
+		s += joint + strings.Repeat("─", l.right.w)
+	}
+	return m.theme.rule.on(s)
+}
+
+// body joins the panes.
+func (m *root) body() []string {
+	l := m.lay
+	var lines []string
+	if m.large {
+		if it, ok := m.chosen(); ok {
+			for _, s := range m.picture(it, l.picture.w, l.picture.h) {
+				lines = append(lines, " "+s+" ")
+			}
+		} else {
+			lines = m.noPhotos(l.left.w, l.left.h)
+		}
+	} else {
+		lines = m.sheet()
+	}
+	if l.right.w > 0 {
+		bar := m.theme.rule.on("│")
+		for i, s := range m.detail() {
+			lines[i] += bar + s
+		}
+	} else {
+		for _, s := range m.biasLines(l.bias.w, l.bias.h) {
+			lines = append(lines, " "+s+" ")
+		}
+	}
+	return lines
+}
+
+// header is the first line: where we are, how many, and what to press.
+func (m *root) header() string {
+	t, w := m.theme, m.lay.w
+	var l line
+	l.add("", " ").add(t.strong, "sigla").add("", "  ")
+	var facts []string
+	warning := ""
+	if m.search.active {
+		facts = []string{plural(len(m.search.hits), "photo") + ", best first"}
+	} else {
+		facts = []string{plural(len(m.photos), "photo")}
+		if m.tally.scored > 0 && len(m.labels.set.Labels) > 0 {
+			facts = append(facts, count(m.tally.untagged)+" untagged")
+		}
+		if n := m.progress.Failed + len(m.skipped); n > 0 {
+			warning = " · ✗ " + count(n) + " unreadable"
+		}
+	}
+	where := m.places()
+	if m.search.active {
+		where = "“" + clean(m.search.text) + "”"
+	}
+	said := strings.Join(facts, " · ")
+	// The hints give way to the place, the least important first; ? has all.
+	hints := m.hints()
+	room := func() int {
+		return w - l.cells - width(said+warning) - 3 - width(strings.Join(hints, "   ")) - 4
+	}
+	for len(hints) > 1 && room() < min(width(where), 24) {
+		hints = hints[1:]
+	}
+	l.add(t.accent, clipName(where, max(8, room()))).add("", "   ").add(t.quiet, said).add(t.warn, warning)
+	shown := strings.Join(hints, "   ") + " "
+	l.to(w-width(shown)).add(t.quiet, shown)
+	return l.fit(w)
+}
+
+// hints are the keys that help most right now, the most important last.
+func (m *root) hints() []string {
+	const bias = "[ ] bias"
+	switch {
+	case m.overlay != overlayNone:
+		return []string{hint("back")}
+	case m.focus == onLabels:
+		return []string{"tab photos", hint("undo"), hint("remove"), hint("add"), "{ } threshold", hint("keys")}
+	case m.large:
+		return []string{bias, "tab labels", "esc sheet", hint("keys")}
+	case m.search.active:
+		return []string{hint("large"), hint("search"), "esc folder", hint("keys")}
+	}
+	return []string{hint("large"), "tab labels", bias, hint("search"), hint("keys")}
+}
+
+// status is the last line: model, device, t and b, δ, how much is embedded,
+// what is running; at its end the latest message, or else the hint.
+func (m *root) status() string {
+	t, w := m.theme, m.lay.w
+	type part struct {
+		k    ink
+		text string
+	}
+	var parts []part
+	switch {
+	case m.loadErr != nil:
+		parts = append(parts, part{t.warn, "✗ " + clean(m.loadErr.Error())})
+	case m.enc == nil:
+		parts = append(parts, part{t.quiet, "loading the model"})
+	default:
+		parts = append(parts,
+			part{t.quiet, clean(m.info.Name) + " · " + clean(m.device)},
+			part{"", m.scale()})
+	}
+	if s := m.running(); s != "" {
+		parts = append(parts, part{t.quiet, s})
+	}
+	last := part{t.quiet, m.o.Hint}
+	if m.toast.text != "" {
+		last = part{"", m.toast.text}
+		if m.toast.warn {
+			last = part{t.warn, "✗ " + m.toast.text}
+		}
+	}
+	// A message is read now: it may push out what is always there, from the
+	// right. The hint gives way to everything.
+	need := func() int {
+		n := 1
+		for _, p := range parts {
+			n += width(p.text) + 3
+		}
+		return n
+	}
+	if m.toast.text == "" {
+		if w-need() < min(width(last.text), 24) {
+			last.text = ""
+		}
+	} else {
+		for len(parts) > 0 && need()+width(last.text) >= w {
+			parts = parts[:len(parts)-1]
+		}
+	}
+	if last.text != "" {
+		parts = append(parts, last)
+	}
+	var l line
+	l.add("", " ")
+	for i, p := range parts {
+		if i > 0 {
+			l.add(t.rule, " │ ")
+		}
+		l.add(p.k, clip(p.text, w-l.cells-1))
+	}
+	return l.fit(w)
+}
+
+// scale shows the checkpoint's t = exp(t') and b, and what the user adds.
+func (m *root) scale() string {
+	t := math.Exp(float64(m.score.LogScale))
+	s := fmt.Sprintf("t %.1f", t)
+	if m.score.Temperature > 0 {
+		s += fmt.Sprintf("→%.1f", m.score.Temperature)
+	}
+	if m.enc.Info().Kind == model.CLIP.String() {
+		return s + fmt.Sprintf("  softmax  δ %+.1f", m.score.Delta) // it has no b
+	}
+	return s + fmt.Sprintf("  b %.2f  δ %+.1f", m.score.Bias, m.score.Delta)
+}
+
+// running says how far scan and embedding are, in fields of fixed width.
+func (m *root) running() string {
+	p := m.progress
+	found := count(p.Found)
+	switch {
+	case m.scanning && !m.embedding:
+		return found + " found"
+	case m.embedding:
+		s := right(count(p.Done+p.Failed), width(found)) + "/" + found + " embedded"
+		if p.Rate > 0 {
+			s += " · " + right(fmt.Sprintf("%.0f", p.Rate), 3) + "/s · " + clock(p.Left) + " left"
+		}
+		return s
+	case p.Found > 0 && p.Done == p.Found:
+		return found + " embedded"
+	case p.Found > 0:
+		return count(p.Done) + "/" + found + " embedded"
+	}
+	return ""
+}

@@ -1,0 +1,202 @@
+package ui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image/color"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/colorprofile"
+	"github.com/charmbracelet/x/ansi"
+	"github.com/charmbracelet/x/exp/golden"
+
+	"sigla/gallery/label"
+)
+
+// mixed is a folder with what folders have: names wide, combining, broken over
+// lines and with an escape sequence in them, and a file that is no picture.
+func mixed(t testing.TB) string {
+	dir := photos(t, 8)
+	grey := color.NRGBA{120, 120, 120, 255}
+	for _, name := range []string{"日本の写真 夏の海辺で.png", "cafe\u0301 a\u0300 la mode.png", "two\nlines.png", "\x1b[31mred\x1b[2J.png", "👨‍👩‍👧 flag 🇩🇪.png"} {
+		writePhoto(t, filepath.Join(dir, name), grey, 20, 20)
+	}
+	broken := filepath.Join(dir, "009-broken.jpg")
+	if err := os.WriteFile(broken, []byte("this is not a picture"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(broken, pictureTime, pictureTime); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// screens are all screens of the explorer and how to come to them.
+var screens = []struct {
+	name   string
+	change func(*Options)
+	keys   []string
+}{
+	{"sheet", nil, strings.Fields("right" + strings.Repeat(" [", 15))},
+	{"scrolled", nil, []string{"G"}},
+	{"large", nil, []string{"right", "enter"}},
+	{"labels", nil, []string{"right", "tab", "down", "}"}},
+	{"failed", nil, strings.Fields("right right right right right right right right right enter")},
+	{"keys", nil, []string{"?"}},
+	{"problems", nil, []string{"!"}},
+	{"search", nil, strings.Fields("/ d e e p space r e d")},
+	{"results", nil, strings.Fields("/ r e d enter right")},
+	{"add", nil, strings.Fields("a d o g , space c a t")},
+	{"nolabels", func(o *Options) { o.Labels = label.Set{} }, nil},
+	{"nomodel", func(o *Options) {
+		o.Load = func(context.Context) (Encoder, error) {
+			return nil, errors.New("open model: no checkpoint in ~/x")
+		}
+	}, nil},
+	{"nophotos", func(o *Options) { o.Paths[0], _ = os.MkdirTemp(".", "") }, nil},
+}
+
+func TestScreens(t *testing.T) {
+	for _, s := range screens {
+		for _, size := range [][2]int{{80, 24}, {120, 40}} {
+			t.Run(fmt.Sprintf("%s/%dx%d", s.name, size[0], size[1]), func(t *testing.T) {
+				// Errors show the path, so it must be the same every time.
+				golden.RequireEqual(t, inFolder(t, filepath.Dir(mixed(t)), func() string {
+					d := open(t, size[0], size[1], "pictures", s.change).start().press(s.keys...)
+					checkCells(t, d.m)
+					return d.text()
+				}))
+			})
+		}
+	}
+}
+
+// inFolder calls f with dir as the working directory.
+func inFolder(t testing.TB, dir string, f func() string) string {
+	before, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chdir(dir); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Chdir(before)
+	return f()
+}
+
+// TestScreenWithoutColour: the same screen has no colour left, and pictures in
+// characters.
+func TestScreenWithoutColour(t *testing.T) {
+	d := open(t, 80, 24, photos(t, 4), func(o *Options) { o.NoColor = true }).start()
+	golden.RequireEqual(t, d.text())
+	d.send(tea.BackgroundColorMsg{Color: color.White})
+	for _, s := range []string{"", "enter", "tab", "?"} {
+		if s != "" {
+			d.press(s)
+		}
+		if v := d.m.view().Content; strings.Contains(v, "38;") || strings.Contains(v, "48;") {
+			t.Errorf("colours after %q: %q", s, v)
+		}
+	}
+	// A terminal that has no colours counts like the wish to have none.
+	d = open(t, 80, 24, photos(t, 1), nil).start()
+	d.send(tea.ColorProfileMsg{Profile: colorprofile.ASCII})
+	if v := d.m.view().Content; strings.Contains(v, "38;") {
+		t.Error("colours on a terminal without them")
+	}
+}
+
+// checkCells fails unless the screen has exactly the cells of the terminal, by
+// both ways in which terminals measure text.
+func checkCells(t testing.TB, m *root) {
+	t.Helper()
+	lines, cursor := m.screen()
+	if len(lines) != m.h {
+		t.Fatalf("%d lines in a terminal of %d", len(lines), m.h)
+	}
+	if cursor >= m.w {
+		t.Fatalf("cursor in column %d of %d", cursor, m.w)
+	}
+	for i, s := range lines {
+		if a, b := ansi.StringWidth(s), ansi.StringWidthWc(s); a != m.w || b != m.w || strings.ContainsAny(s, "\n\r\t") {
+			t.Fatalf("line %d of a terminal of %d×%d is %d (%d) cells wide: %q", i, m.w, m.h, a, b, ansi.Strip(s))
+		}
+	}
+}
+
+// TestEverySize draws every screen in terminals from one cell up.
+func TestEverySize(t *testing.T) {
+	d := open(t, 120, 40, mixed(t), nil).start()
+	for _, keys := range []string{"", "enter", "tab", "?", "esc /", "esc esc esc !"} {
+		d.press(strings.Fields(keys)...)
+		for w := 1; w <= 210; w += 1 + w/9 {
+			for h := 1; h <= 70; h += 1 + h/9 {
+				d.send(tea.WindowSizeMsg{Width: w, Height: h})
+				checkCells(t, d.m)
+				if small := w < leastWidth || h < leastHeight; small && w > 40 && !strings.Contains(d.text(), "sigla needs 60×20 cells; q quits") {
+					t.Fatalf("%d×%d:\n%s", w, h, d.text())
+				}
+			}
+		}
+	}
+}
+
+// TestAnything throws keys, clicks, pastes and sizes at the explorer while it
+// works; nothing may panic or draw a cell too many.
+func TestAnything(t *testing.T) {
+	keys := []string{"ctrl+b", "ctrl+f", "esc", "enter", "x", "a", "/", "c", "a", "t", ",", "é", "日"}
+	for _, k := range Keys() {
+		keys = append(keys, k.Keys...)
+	}
+	rnd := rand.New(rand.NewPCG(1, 2))
+	d := open(t, 120, 40, mixed(t), nil)
+	d.launch(d.m.start())
+	for range 3000 {
+		switch n := rnd.IntN(20); {
+		case n == 0:
+			d.send(tea.WindowSizeMsg{Width: 1 + rnd.IntN(200), Height: 1 + rnd.IntN(60)})
+		case n <= 2:
+			at := tea.Mouse{X: rnd.IntN(210) - 5, Y: rnd.IntN(70) - 5, Button: tea.MouseButton(rnd.IntN(8))}
+			d.send([]tea.Msg{tea.MouseClickMsg(at), tea.MouseWheelMsg(at), tea.MouseMotionMsg(at), tea.MouseReleaseMsg(at)}[rnd.IntN(4)])
+		case n == 3:
+			d.send(tea.PasteMsg{Content: "a\x1b[2Jb\ncat\t"})
+		default:
+			d.send(keyPress(keys[rnd.IntN(len(keys))]))
+		}
+		checkCells(t, d.m)
+		for len(d.msgs) > 0 {
+			d.take(<-d.msgs)
+		}
+	}
+	d.rest()
+	checkCells(t, d.m)
+}
+
+func TestLoadingAndProgress(t *testing.T) {
+	model, gate := make(chan struct{}), make(chan struct{})
+	d := open(t, 120, 40, photos(t, 6), func(o *Options) {
+		o.Load = func(context.Context) (Encoder, error) {
+			<-model
+			return &colours{gate: gate}, nil
+		}
+	})
+	d.has("looking for photos in ~/pictures", "loading the model")
+	d.launch(d.m.start())
+	d.until(func() bool { return !d.m.scanning && len(d.m.pics.loading) == 0 })
+	d.has("6 photos", "waiting", "loading the model")
+	close(model)
+	d.until(func() bool { return d.m.embedding && d.m.progress.Embedding })
+	d.has("embedding", "0/6 embedded", "t 20.0  b -12.00  δ +0.0", "colours · cpu test · f32")
+	d.send(keyPress("right"))
+	d.send(keyPress("]"))
+	d.has("δ +0.1")
+	close(gate)
+	d.rest()
+	d.has("6 embedded", "0 untagged").hasNot("0/6", "waiting")
+}
