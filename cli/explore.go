@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"sigla/gallery"
+	"sigla/gallery/label"
+	"sigla/ui"
+)
+
+// starterHint tells, on the status line, what the starter is and is not.
+const starterHint = "starter model · sigla pull google/siglip2-base-patch16-224 for SigLIP 2"
+
+func (a *app) runExplore(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		args = []string{"."}
+	}
+	paths, err := a.paths(args)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(args[0]); args[0] != "-" && errors.Is(err, fs.ErrNotExist) {
+		hint := ""
+		if similar := a.root.SuggestionsFor(args[0]); len(similar) > 0 {
+			hint = fmt.Sprintf(`; did you mean "sigla %s"?`, similar[0])
+		}
+		return fmt.Errorf("open %s: no such file or folder%s", args[0], hint)
+	}
+	name := func(p gallery.Photo) string { return p.Path }
+	return a.explore(ctx, exploration{title: args[0], paths: paths, store: userLabels(), name: name})
+}
+
+// exploration is a set of photos to look at.
+type exploration struct {
+	title string
+	paths []string
+	store labelStore
+	name  func(gallery.Photo) string // what a list calls a photo
+}
+
+// explore opens the explorer or, where standard output is no terminal, lists
+// the photos with their labels above the threshold.
+func (a *app) explore(ctx context.Context, e exploration) error {
+	set, save, err := a.labelSet(e.store)
+	if err != nil {
+		return err
+	}
+	if !isTerminal(a.stdout) {
+		return a.list(ctx, e, set)
+	}
+	hint := ""
+	if a.isStarter() {
+		hint = starterHint
+	}
+	src, err := a.source(ctx) // a model that must be fetched is, before the screen opens
+	if err != nil {
+		return err
+	}
+	return ui.Run(ctx, ui.Options{
+		Title:       e.title,
+		Gallery:     gallery.New(),
+		Paths:       e.paths,
+		Labels:      set,
+		Save:        save,
+		Load:        func(context.Context) (ui.Encoder, error) { return a.load(src) },
+		Delta:       a.settings.bias,
+		Temperature: a.settings.temperature,
+		Hint:        hint,
+		NoColor:     os.Getenv("NO_COLOR") != "",
+	})
+}
+
+// list prints each photo with its labels above the threshold.
+func (a *app) list(ctx context.Context, e exploration, set label.Set) error {
+	out := a.output()
+	if err := out.scoreHeader(); err != nil {
+		return err
+	}
+	return a.scorePhotos(ctx, set, e.paths, func(photo gallery.Photo, scores []labelScore) error {
+		above := scores[:0]
+		for _, s := range scores {
+			if s.above {
+				above = append(above, s)
+			}
+		}
+		return out.listed(e.name(photo), above)
+	})
+}
+
+// listed writes a photo and the labels that it has.
+func (o *output) listed(name string, labels []labelScore) error {
+	if o.format != "text" {
+		return o.scores(name, labels)
+	}
+	shown := make([]string, len(labels))
+	for i, l := range labels {
+		shown[i] = fmt.Sprintf("%s %.2f", l.Label, l.Probability)
+	}
+	line := fmt.Sprintf("%-24s  %s", o.path(name), strings.Join(shown, ", "))
+	return o.text(strings.TrimRight(line, " ") + string(o.end))
+}

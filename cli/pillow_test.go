@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"image"
+	"math"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"sigla/assets"
+	"sigla/gallery"
+	"sigla/gallery/label"
+	"sigla/gallery/photo"
+	"sigla/model"
+	"sigla/model/preprocess"
+)
+
+// decode is what Pillow, the reference pipeline's decoder, makes of a photo:
+// upright RGB bytes.
+const decode = `import sys
+from PIL import Image, ImageOps
+im = ImageOps.exif_transpose(Image.open(sys.argv[1])).convert("RGB")
+sys.stdout.buffer.write(im.tobytes())`
+
+// TestAgainstPillow tells how far Go's JPEG decoder and Pillow's are apart, in
+// pixels and in logits at the temperature of published checkpoints. The limits
+// are far above what is measured: they catch a decoder that is wrong.
+func TestAgainstPillow(t *testing.T) {
+	if err := exec.Command("python3", "-c", "import PIL").Run(); err != nil {
+		t.Skip("python3 with Pillow is not here:", err)
+	}
+	paths, err := filepath.Glob("../assets/demo/*.jpg")
+	if err != nil || len(paths) == 0 {
+		t.Fatal("no photos:", err)
+	}
+	enc, err := new(app).load(starter())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer enc.Close()
+	set, err := label.Parse("everyday.toml", assets.Everyday())
+	if err != nil {
+		t.Fatal(err)
+	}
+	classes, err := gallery.NewClassifier(context.Background(), set, enc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	logit := func(cosine float32) float32 { return 117 * cosine }
+	var pixels, logits spread
+	for _, path := range paths {
+		img, _, err := photo.Read(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ours := preprocess.RGB(img)
+		raw, err := exec.Command("python3", "-c", decode, path).Output()
+		if err != nil || len(raw) != len(ours.Pix) {
+			t.Fatalf("%s: Pillow gives %d bytes: %v", path, len(raw), err)
+		}
+		for i, v := range raw {
+			pixels.add(float64(v) - float64(ours.Pix[i]))
+		}
+		theirs := &image.NRGBA{Pix: opaque(raw), Stride: 4 * ours.Width, Rect: image.Rect(0, 0, ours.Width, ours.Height)}
+		a, b := embedOne(t, enc.Model, img), embedOne(t, enc.Model, theirs)
+		for i, l := range classes.Logits(a, logit) {
+			logits.add(float64(l - classes.Logits(b, logit)[i]))
+		}
+	}
+	t.Logf("%d photos: pixels differ by %.2f levels on average, %.0f at most; logits at exp(t') = 117 by %.3f on average, %.2f at most",
+		len(paths), pixels.mean(), pixels.most, logits.mean(), logits.most)
+	if pixels.mean() > 5 || logits.mean() > 1 {
+		t.Error("that is more than two decoders differ")
+	}
+}
+
+// spread sums up absolute differences.
+type spread struct {
+	n, sum, most float64
+}
+
+func (s *spread) add(d float64) {
+	s.n, s.sum, s.most = s.n+1, s.sum+math.Abs(d), max(s.most, math.Abs(d))
+}
+
+func (s *spread) mean() float64 { return s.sum / s.n }
+
+// opaque adds an alpha to RGB.
+func opaque(rgb []byte) []byte {
+	var out bytes.Buffer
+	for ; len(rgb) >= 3; rgb = rgb[3:] {
+		out.Write(rgb[:3])
+		out.WriteByte(255)
+	}
+	return out.Bytes()
+}
+
+func embedOne(t *testing.T, m *model.Model, img image.Image) []float32 {
+	t.Helper()
+	x, err := m.Prepare(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := m.Embed(context.Background(), []any{x})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows[0]
+}
