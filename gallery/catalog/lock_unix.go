@@ -1,0 +1,33 @@
+//go:build unix
+
+package catalog
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// tryLockFile locks f, alone or together with others, unless someone else's
+// lock is in the way. The lock ends with the file, and so with the process.
+func tryLockFile(f *os.File, alone bool) (ok bool, err error) {
+	how := unix.LOCK_SH
+	if alone {
+		how = unix.LOCK_EX
+	}
+	for {
+		err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case errors.Is(err, unix.EWOULDBLOCK):
+			return false, nil
+		case err != nil:
+			return false, &os.PathError{Op: "lock", Path: f.Name(), Err: err}
+		}
+		return true, nil
+	}
+}
+
+func unlockFile(f *os.File) error { return unix.Flock(int(f.Fd()), unix.LOCK_UN) }
