@@ -14,7 +14,7 @@ import (
 )
 
 // starterHint tells, on the status line, what the starter is and is not.
-const starterHint = "starter model · sigla pull google/siglip2-base-patch16-224 for SigLIP 2"
+const starterHint = "starter model: sigla pull for SigLIP 2"
 
 func (a *app) runExplore(ctx context.Context, args []string) error {
 	if len(args) == 0 {
