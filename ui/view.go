@@ -220,7 +220,7 @@ func (m *root) scale() string {
 	if m.score.Temperature > 0 {
 		s += fmt.Sprintf("→%.1f", m.score.Temperature)
 	}
-	if m.enc.Info().Kind == model.CLIP.String() {
+	if m.info.Kind == model.CLIP.String() {
 		return s + fmt.Sprintf("  softmax  δ %+.1f", m.score.Delta) // it has no b
 	}
 	return s + fmt.Sprintf("  b %.2f  δ %+.1f", m.score.Bias, m.score.Delta)

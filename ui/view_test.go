@@ -17,6 +17,7 @@ import (
 	"github.com/charmbracelet/x/exp/golden"
 
 	"sigla/gallery/label"
+	"sigla/model"
 )
 
 // mixed is a folder with what folders have: names wide, combining, broken over
@@ -199,4 +200,38 @@ func TestLoadingAndProgress(t *testing.T) {
 	close(gate)
 	d.rest()
 	d.has("6 embedded", "0 untagged").hasNot("0/6", "waiting")
+}
+
+// busy is a model that is embedding: whoever asks it something waits.
+type busy struct {
+	colours
+	embedding bool
+	asked     int
+}
+
+func (b *busy) Info() model.Info {
+	if b.embedding {
+		b.asked++
+	}
+	return b.colours.Info()
+}
+
+func (b *busy) Device() string {
+	if b.embedding {
+		b.asked++
+	}
+	return b.colours.Device()
+}
+
+// TestScreenNeverAsksTheModel, for the answer may take a whole batch.
+func TestScreenNeverAsksTheModel(t *testing.T) {
+	enc := &busy{}
+	d := open(t, 120, 40, photos(t, 8), func(o *Options) {
+		o.Load = func(context.Context) (Encoder, error) { return enc, nil }
+	}).start()
+	enc.embedding = true
+	d.press("right", "]", "enter", "tab", "}", "?", "esc", "!").has("colours · cpu test · f32", "t 20.0")
+	if enc.asked > 0 {
+		t.Errorf("the model was asked %d times", enc.asked)
+	}
 }
