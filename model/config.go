@@ -227,7 +227,7 @@ func (j towerJSON) tower(name string) (Tower, error) {
 		return t, fmt.Errorf("read config.json: %s has width %d, MLP %d, %d layers", name, t.Width, t.MLP, t.Layers)
 	case t.Heads < 1 || t.Width%t.Heads != 0:
 		return t, fmt.Errorf("read config.json: %s: width %d does not split into %d heads", name, t.Width, t.Heads)
-	case !(j.Eps > 0):
+	case !(j.Eps > 0 && j.Eps < 1):
 		return t, fmt.Errorf("read config.json: %s.layer_norm_eps is %g", name, j.Eps)
 	}
 	return t, nil

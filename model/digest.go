@@ -18,12 +18,16 @@ const sampled = 1 << 10
 // samples of its values. Embeddings of equal digests may be compared.
 func digest(src Source, w *weights) (string, error) {
 	h := sha256.New()
-	for _, file := range []string{"config.json", "preprocessor_config.json", "processor_config.json", "tokenizer.json", "spiece.model", "tokenizer.model", "tokenizer_config.json"} {
-		data, err := first(src, file)
+	for _, files := range [][]string{
+		{"config.json"}, {"preprocessor_config.json"}, {"processor_config.json"}, {"tokenizer_config.json"},
+		{"spiece.model", "tokenizer.model", "tokenizer.json", "bpe_simple_vocab_16e6.txt.gz", "vocab.json"}, // the one that is used
+		{"merges.txt"},
+	} {
+		data, err := first(src, files...)
 		if err != nil {
 			return "", err
 		}
-		fmt.Fprintf(h, "%s %d\n", file, len(data))
+		fmt.Fprintf(h, "%s %d\n", files[0], len(data))
 		h.Write(data)
 	}
 	var names []string
@@ -37,6 +41,7 @@ func digest(src Source, w *weights) (string, error) {
 		if err := t.Sample(sampled, func(part []byte) { h.Write(part) }); err != nil {
 			return "", err
 		}
+		t.Release()
 		h.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(t.Data))))
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil

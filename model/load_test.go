@@ -13,7 +13,9 @@ import (
 	"strings"
 	"testing"
 
+	"sigla/backend"
 	"sigla/backend/ref"
+	"sigla/model/safetensors"
 )
 
 const tinyFolder = "testdata/golden/hf/siglip-bicubic"
@@ -95,6 +97,24 @@ var brokenCheckpoints = []struct {
 		at := len(f[singleFile]) - 4
 		f[singleFile] = append(slices.Clone(f[singleFile][:at]), 0, 0, 0xc0, 0x7f)
 	}, []string{singleFile, "no numbers"}},
+	{"a table of integers", func(t *testing.T, f map[string][]byte) {
+		f[singleFile] = header(t, f[singleFile], func(h map[string]map[string]any) { h[tokenTable]["dtype"] = "I32" })
+	}, []string{singleFile, tokenTable, "I32"}},
+	{"another model's tokenizer", replace("config.json", `"vocab_size": 472`, `"vocab_size": 1000`), []string{"tokenizer", "472", "1000"}},
+	{"an epsilon beyond float32", replace("config.json", `"layer_norm_eps": 1e-06`, `"layer_norm_eps": 1e300`), []string{"config.json", "layer_norm_eps"}},
+	{"only a pickle", func(_ *testing.T, f map[string][]byte) {
+		delete(f, singleFile)
+		f["pytorch_model.bin"] = []byte("PK")
+	}, []string{"pytorch_model.bin", "pickle", "safetensors"}},
+	{"an index naming absent files", func(_ *testing.T, f map[string][]byte) {
+		delete(f, singleFile)
+		f[indexFile] = []byte(`{"weight_map":{"logit_scale":"model-00001-of-00002.safetensors"}}`)
+	}, []string{"no model-00001-of-00002.safetensors"}},
+	{"an index that lies", func(_ *testing.T, f map[string][]byte) {
+		f["a.safetensors"] = f[singleFile]
+		delete(f, singleFile)
+		f[indexFile] = []byte(`{"weight_map":{"logit_scale":"a.safetensors","logit_shift":"a.safetensors"}}`)
+	}, []string{indexFile, `"logit_shift"`, "a.safetensors"}},
 	{"integers", func(t *testing.T, f map[string][]byte) {
 		f[singleFile] = header(t, f[singleFile], func(h map[string]map[string]any) { h[fc1]["dtype"] = "I32" })
 	}, []string{singleFile, fc1, "I32"}},
@@ -130,6 +150,7 @@ func TestBrokenCheckpoints(t *testing.T) {
 func TestIndexStaysInItsFolder(t *testing.T) {
 	for _, name := range []string{"../model.safetensors", `..\\model.safetensors`, "a/b.safetensors", ".."} {
 		f := files(t, tinyFolder)
+		delete(f, singleFile)
 		f[indexFile] = []byte(`{"weight_map":{"logit_scale":"` + name + `"}}`)
 		if _, err := Load(ref.New(), Memory("tiny", f)); err == nil || !strings.Contains(err.Error(), "same folder") {
 			t.Errorf("%s: %v", name, err)
@@ -137,22 +158,108 @@ func TestIndexStaysInItsFolder(t *testing.T) {
 	}
 }
 
-// Old and new library versions write other prefixes.
-func TestPrefixes(t *testing.T) {
-	for _, prefix := range []string{"", "model."} {
-		f := files(t, tinyFolder)
-		f[singleFile] = header(t, f[singleFile], func(h map[string]map[string]any) {
+// Old and new library versions, and models around this one, write other names:
+// another prefix of a tower, one before everything, other packing.
+func TestOtherNames(t *testing.T) {
+	rename := func(edit func(name string) string) func(h map[string]map[string]any) {
+		return func(h map[string]map[string]any) {
 			for name, v := range maps.Clone(h) {
-				if rest, ok := strings.CutPrefix(name, "vision_model."); ok {
+				if name != "__metadata__" {
 					delete(h, name)
-					h["vision_tower."+prefix+rest] = v
+					h[edit(name)] = v
 				}
 			}
-		})
-		if _, err := Load(ref.New(), Memory("tiny", f)); err != nil {
-			t.Errorf("prefix %q: %v", prefix, err)
 		}
 	}
+	for what, edit := range map[string]func(h map[string]map[string]any){
+		"another tower": rename(func(name string) string {
+			return strings.Replace(name, "vision_model.", "vision_tower.vision_model.", 1)
+		}),
+		"no tower":          rename(func(name string) string { return strings.TrimPrefix(name, "vision_model.") }),
+		"before everything": rename(func(name string) string { return "model." + name }),
+	} {
+		f := files(t, tinyFolder)
+		f[singleFile] = header(t, f[singleFile], edit)
+		if _, err := Load(ref.New(), Memory("tiny", f)); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// Queries, keys and values load packed and apart, wherever they are.
+func TestRepack(t *testing.T) {
+	m := load(t, tinyFolder)
+	w := m.files
+	const block, head = "vision_model.encoder.layers.0.self_attn.", "vision_model.head.attention."
+	for _, kind := range []string{"weight", "bias"} {
+		var parts []safetensors.Tensor
+		for _, p := range []string{"q", "k", "v"} {
+			parts = append(parts, w.source[block+p+"_proj."+kind].tensor)
+			packed := w.source[head+"in_proj_"+kind].tensor
+			n := packed.Shape[0] / 3
+			w.source[head+p+"_proj."+kind] = found{tensor: packed.Rows((len(parts)-1)*n, n)}
+			delete(w.source, block+p+"_proj."+kind)
+		}
+		w.source[block+"in_proj_"+kind] = found{tensor: safetensors.Join(parts...)}
+		delete(w.source, head+"in_proj_"+kind)
+	}
+	w.repack()
+	before := readBuf(t, m, m.w.image[0].attn.k.w)
+	if err := m.upload(); err != nil {
+		t.Fatal(err)
+	}
+	near(t, "keys of a block", readBuf(t, m, m.w.image[0].attn.k.w), before, 0)
+	near(t, "values of the head", readBuf(t, m, m.w.pool.attn.v.w), readBuf(t, load(t, tinyFolder), load(t, tinyFolder).w.pool.attn.v.w), 0)
+}
+
+// A table that is not a number shows when a text needs it: it is too large to
+// be read whole.
+func TestDamagedTable(t *testing.T) {
+	f := files(t, tinyFolder)
+	whole, err := safetensors.Parse("tiny", f[singleFile])
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, _ := whole.Tensor(tokenTable)
+	for i := range table.Data {
+		table.Data[i] = 0xff // NaN
+	}
+	m, err := Load(ref.New(), Memory("tiny", f))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = m.EmbedTexts(context.Background(), []string{"a cat"})
+	if err == nil || !strings.Contains(err.Error(), tokenTable) {
+		t.Errorf("texts were embedded: %v", err)
+	}
+}
+
+// FuzzLoad changes one byte of a checkpoint's header or configuration: the
+// result is a model or an error, never a panic.
+func FuzzLoad(f *testing.F) {
+	f.Add(uint32(0), byte(1), true)
+	f.Add(uint32(300), byte('9'), true)
+	f.Add(uint32(100), byte('{'), false)
+	good := map[string][]byte{}
+	for _, name := range []string{"config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json", singleFile} {
+		data, err := os.ReadFile(filepath.Join(tinyFolder, name))
+		if err != nil {
+			f.Fatal(err)
+		}
+		good[name] = data
+	}
+	f.Fuzz(func(t *testing.T, at uint32, to byte, weights bool) {
+		spoilt := maps.Clone(good)
+		name, n := "config.json", uint32(len(good["config.json"]))
+		if weights {
+			name, n = singleFile, uint32(8+binary.LittleEndian.Uint64(good[singleFile]))
+		}
+		spoilt[name] = slices.Clone(good[name])
+		spoilt[name][at%n] = to
+		if m, err := Load(ref.New(), Memory("tiny", spoilt)); err == nil {
+			m.Close()
+		}
+	})
 }
 
 func TestDir(t *testing.T) {
@@ -164,9 +271,16 @@ func TestDir(t *testing.T) {
 	}
 }
 
-// A result must not depend on what else is in the batch, nor on its order.
+// A result must not depend on what else is in the batch, nor on its order or
+// size, on any engine.
 func TestBatchesDoNotMix(t *testing.T) {
-	m := load(t, tinyFolder)
+	for name, e := range engines(t) {
+		t.Run(name, func(t *testing.T) { checkBatches(t, e) })
+	}
+}
+
+func checkBatches(t *testing.T, e backend.Backend) {
+	m := loadOn(t, e, tinyFolder)
 	var batch []any
 	var texts []string
 	for i := range maxBatch + 3 {
@@ -180,26 +294,27 @@ func TestBatchesDoNotMix(t *testing.T) {
 		}
 		batch, texts = append(batch, x), append(texts, strings.Repeat("a cat ", i))
 	}
-	ctx := context.Background()
-	images, err := m.Embed(ctx, batch)
-	if err != nil {
-		t.Fatal(err)
+	embed := func(batch []any, texts []string) (x, y [][]float32) {
+		x, err := m.Embed(context.Background(), batch)
+		if err == nil {
+			y, err = m.EmbedTexts(context.Background(), texts)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x, y
 	}
-	words, err := m.EmbedTexts(ctx, texts)
-	if err != nil {
-		t.Fatal(err)
-	}
+	images, words := embed(batch, texts)
+	slices.Reverse(batch)
+	slices.Reverse(texts)
+	backwards, sdrow := embed(batch, texts)
+	last := len(batch) - 1
 	for i := range batch {
-		x, err := m.Embed(ctx, batch[i:i+1])
-		if err != nil {
-			t.Fatal(err)
-		}
-		y, err := m.EmbedTexts(ctx, texts[i:i+1])
-		if err != nil {
-			t.Fatal(err)
-		}
-		near(t, "image", x[0], images[i], 0)
-		near(t, "text", y[0], words[i], 0)
+		x, y := embed(batch[last-i:last-i+1], texts[last-i:last-i+1])
+		near(t, "image alone", x[0], images[i], 0)
+		near(t, "text alone", y[0], words[i], 0)
+		near(t, "image in another order", backwards[last-i], images[i], 0)
+		near(t, "text in another order", sdrow[last-i], words[i], 0)
 	}
 }
 

@@ -74,7 +74,11 @@ func Load(e backend.Backend, src Source) (*Model, error) {
 			return nil, fmt.Errorf("open model %s: %w", src.Name(), err)
 		}
 	}
-	return m, m.describe(src)
+	if err := m.describe(src); err != nil {
+		m.files.Close()
+		return nil, err
+	}
+	return m, nil
 }
 
 func (m *Model) loadPreprocessor(src Source) error {
@@ -108,8 +112,10 @@ func (m *Model) loadTokenizer(src Source) (err error) {
 	if m.tok, err = tokenize.Load(src.Bytes, o); err != nil {
 		return err
 	}
-	if n := m.tok.VocabSize(); n > m.cfg.Vocab+extraPieces {
-		return fmt.Errorf("read tokenizer: it has %d pieces, the token table %d rows", n, m.cfg.Vocab)
+	// Far fewer pieces than rows are another model's tokenizer: it would load,
+	// and every text would be embedded as something else.
+	if n := m.tok.VocabSize(); n > m.cfg.Vocab+extraPieces || n < m.cfg.Vocab-m.cfg.Vocab/20-64 {
+		return fmt.Errorf("read tokenizer: it has %d pieces, the token table %d rows: it is not this model's", n, m.cfg.Vocab)
 	}
 	return nil
 }
@@ -205,7 +211,7 @@ func (m *Model) Prepare(img image.Image) (any, error) {
 }
 
 // maxBatch bounds the photos or texts of one run; more gain no speed.
-const maxBatch = 16
+const maxBatch = 8
 
 // Embed returns the unit embeddings [Dim] of prepared photos.
 func (m *Model) Embed(ctx context.Context, batch []any) ([][]float32, error) {
@@ -325,8 +331,12 @@ func (m *Model) tokens(p pass, ids [][]int32) (buf, error) {
 				return dst, fmt.Errorf("read token table: %w", err)
 			}
 		}
+		if !finite(rows) {
+			return dst, fmt.Errorf("read token table: tensor %q holds values that are no numbers: the file is damaged, or its training failed", m.files.key(tokenTable))
+		}
 		p.e.Write(dst.Slice(i*n, n), rows)
 	}
+	m.table.Release()
 	return dst, nil
 }
 
@@ -334,6 +344,9 @@ func (m *Model) readRows(x buf, rows int) ([][]float32, error) {
 	all := make([]float32, rows*m.cfg.Dim)
 	if err := m.e.Read(all, x); err != nil {
 		return nil, err
+	}
+	if !finite(all) {
+		return nil, errors.New("the model gives values that are no numbers")
 	}
 	out := make([][]float32, rows)
 	for i := range out {

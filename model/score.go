@@ -54,12 +54,29 @@ func (s Score) Cut(threshold float64, a Adjust) float32 {
 	return unorder(int32(lo))
 }
 
-// Odds turns the logits of a label set, in place, into the log-odds of their
-// softmax: sigmoid(Odds) is the softmax. So CLIP, which was trained to choose
-// among texts and has no bias, can be shown, cut and counted as SigLIP is, and
-// δ can be given to it as the bias it lacks. A set of one label has nothing to
-// choose from: its logit stays.
-func Odds(logits []float32) {
+// Choosing splits the reading of a model that chooses among texts, as CLIP was
+// trained to. odds turns the logits of a label set, in place, into the log-odds
+// of their softmax at the wanted temperature; each is then a logit like any
+// other: the second Score's sigmoid of it is the softmax, and δ can be given to
+// it as the bias that such a model lacks.
+func (s Score) Choosing() (odds func(logits []float32), rest Score) {
+	scale := float32(1)
+	if s.Temperature > 0 {
+		scale = float32(s.Temperature / math.Exp(float64(s.LogScale)))
+	}
+	odds = func(logits []float32) {
+		for i := range logits {
+			logits[i] *= scale
+		}
+		logOdds(logits)
+	}
+	s.Temperature, s.Bias = 0, 0
+	return odds, s
+}
+
+// logOdds has sigmoid(logOdds) equal the softmax. A set of one label has
+// nothing to choose from: its logit stays.
+func logOdds(logits []float32) {
 	if len(logits) < 2 {
 		return
 	}

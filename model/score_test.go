@@ -71,11 +71,28 @@ func TestOdds(t *testing.T) {
 			want[0] = 1 / (1 + math.Exp(-5))
 		}
 		odds := slices.Clone(row)
-		Odds(odds)
+		logOdds(odds)
 		for i, z := range odds {
 			if p := (Score{}).Probability(z, Adjust{}); math.Abs(p-want[i]) > 1e-6 {
 				t.Errorf("%v: softmax %g, want %g", row, p, want[i])
 			}
+		}
+	}
+}
+
+// The temperature acts on the logits that are chosen among, so that the
+// probabilities sum to one at any.
+func TestChoosingTemperature(t *testing.T) {
+	for _, temperature := range []float64{0, 1, 5, 100} {
+		odds, score := Score{LogScale: 4.6, Temperature: temperature}.Choosing()
+		logits := []float32{20, 22, 25}
+		odds(logits)
+		sum := 0.0
+		for _, l := range logits {
+			sum += score.Probability(l, Adjust{})
+		}
+		if math.Abs(sum-1) > 1e-6 {
+			t.Errorf("temperature %g: probabilities sum to %g", temperature, sum)
 		}
 	}
 }

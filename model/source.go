@@ -18,6 +18,8 @@ type Source interface {
 	Bytes(file string) ([]byte, error)
 	// Tensors opens a safetensors file; fs.ErrNotExist says that it is absent.
 	Tensors(file string) (*safetensors.File, error)
+	// Has reports whether there is a file of that name.
+	Has(file string) bool
 }
 
 type dir string
@@ -27,6 +29,9 @@ func Dir(path string) (Source, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("open model: %w", err)
+	}
+	if pickled(path) {
+		return nil, fmt.Errorf("open model: %s %w", path, errPickled)
 	}
 	if !info.IsDir() {
 		return nil, fmt.Errorf("open model: %s is a file; name the folder that holds config.json and model.safetensors", path)
@@ -51,6 +56,11 @@ func (d dir) Bytes(file string) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
+func (d dir) Has(file string) bool {
+	info, err := os.Stat(filepath.Join(string(d), file))
+	return err == nil && info.Mode().IsRegular()
+}
+
 func (d dir) Tensors(file string) (*safetensors.File, error) {
 	return safetensors.Open(filepath.Join(string(d), file))
 }
@@ -73,12 +83,26 @@ func (m memory) Bytes(file string) ([]byte, error) {
 	return data, nil
 }
 
+func (m memory) Has(file string) bool { return m.files[file] != nil }
+
 func (m memory) Tensors(file string) (*safetensors.File, error) {
 	data, err := m.Bytes(file)
 	if err != nil {
 		return nil, err
 	}
 	return safetensors.Parse(file, data)
+}
+
+// errPickled is why weights in PyTorch's own format are not read.
+var errPickled = errors.New("is a pickle, which can run any code when it is opened: convert it to safetensors, or fetch a revision of the model that has them")
+
+// pickled reports whether a file is of PyTorch's own format, by its name.
+func pickled(path string) bool {
+	switch filepath.Ext(path) {
+	case ".bin", ".pt", ".pth", ".ckpt", ".pkl":
+		return true
+	}
+	return false
 }
 
 // first returns the first of the files that is there, or nil if none is.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,6 +20,7 @@ type weights struct {
 	source map[string]found
 	vision string // what stands before "embeddings.patch_embedding.weight"
 	text   string // what stands before "embeddings.token_embedding.weight"
+	root   string // what stands before the names of both towers
 }
 
 type found struct {
@@ -33,76 +35,128 @@ const (
 
 func openWeights(src Source) (*weights, error) {
 	w := &weights{source: map[string]found{}}
-	shards, err := shards(src)
+	shards, index, err := shards(src)
 	if err != nil {
 		return nil, err
 	}
 	for _, file := range shards {
-		f, err := src.Tensors(file)
-		if errors.Is(err, fs.ErrNotExist) {
-			err = fmt.Errorf("read weights: %s has no %s", src.Name(), file)
-		}
-		if err != nil {
+		if err := w.open(src, file); err != nil {
 			w.Close()
 			return nil, err
 		}
-		w.files = append(w.files, f)
-		for _, name := range f.Names() {
-			if other, ok := w.source[name]; ok {
-				w.Close()
-				return nil, fmt.Errorf("read weights: tensor %q is in both %s and %s", name, other.file, file)
-			}
-			t, _ := f.Tensor(name)
-			w.source[name] = found{file, t}
+	}
+	for name, file := range index {
+		if f, ok := w.source[name]; !ok || f.file != file {
+			w.Close()
+			return nil, fmt.Errorf("read weights: %s says that tensor %q is in %s, where it is not", indexFile, name, file)
 		}
 	}
 	w.vision = w.prefix("embeddings.patch_embedding.weight", "vision_model.")
 	w.text = w.prefix("embeddings.token_embedding.weight", "text_model.")
+	if root, ok := strings.CutSuffix(w.vision, "vision_model."); ok && root+"text_model." == w.text {
+		w.root = root
+	}
+	w.repack()
 	return w, nil
 }
 
-// shards lists the weight files of a checkpoint.
-func shards(src Source) ([]string, error) {
-	data, err := src.Bytes(indexFile)
+// open adds the tensors of one file.
+func (w *weights) open(src Source, file string) error {
+	f, err := src.Tensors(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return []string{singleFile}, nil
+		if src.Has("pytorch_model.bin") {
+			return fmt.Errorf("read weights: %s has no %s but pytorch_model.bin, which %w", src.Name(), file, errPickled)
+		}
+		return fmt.Errorf("read weights: %s has no %s", src.Name(), file)
 	} else if err != nil {
-		return nil, err
+		return err
 	}
-	var index struct {
+	w.files = append(w.files, f)
+	for _, name := range f.Names() {
+		if other, ok := w.source[name]; ok {
+			return fmt.Errorf("read weights: tensor %q is in both %s and %s", name, other.file, file)
+		}
+		t, _ := f.Tensor(name)
+		w.source[name] = found{file, t}
+	}
+	return nil
+}
+
+// shards lists the weight files of a checkpoint, and which tensor is in which
+// if there is an index. A single file is all there is.
+func shards(src Source) (files []string, index map[string]string, err error) {
+	data, err := src.Bytes(indexFile)
+	if errors.Is(err, fs.ErrNotExist) || src.Has(singleFile) {
+		return []string{singleFile}, nil, nil
+	} else if err != nil {
+		return nil, nil, err
+	}
+	var j struct {
 		Files map[string]string `json:"weight_map"`
 	}
-	if err := json.Unmarshal(data, &index); err != nil {
-		return nil, fmt.Errorf("read %s: %w", indexFile, err)
+	if err := json.Unmarshal(data, &j); err != nil {
+		return nil, nil, fmt.Errorf("read %s: %w", indexFile, err)
 	}
-	var list []string
-	for _, file := range index.Files {
+	for _, file := range j.Files {
 		if file != filepath.Base(file) || strings.ContainsAny(file, `/\`) || file == ".." {
-			return nil, fmt.Errorf("read %s: %q is not a file of the same folder", indexFile, file)
+			return nil, nil, fmt.Errorf("read %s: %q is not a file of the same folder", indexFile, file)
 		}
-		list = append(list, file)
+		files = append(files, file)
 	}
-	slices.Sort(list)
-	if list = slices.Compact(list); len(list) == 0 {
-		return nil, fmt.Errorf("read %s: weight_map names no file", indexFile)
+	slices.Sort(files)
+	if files = slices.Compact(files); len(files) == 0 {
+		return nil, nil, fmt.Errorf("read %s: weight_map names no file", indexFile)
 	}
-	return list, nil
+	return files, j.Files, nil
 }
 
 // prefix finds what a library's version or a wrapping model put before the
-// names of a tower. The published prefix wins if several keys end the same.
+// names of a tower. The published prefix wins if several keys end the same,
+// then the shortest.
 func (w *weights) prefix(suffix, published string) string {
 	if _, ok := w.source[published+suffix]; ok {
 		return published
 	}
-	best := published
-	for name := range w.source {
+	best, found := published, false
+	for _, name := range slices.Sorted(maps.Keys(w.source)) {
 		p, ok := strings.CutSuffix(name, suffix)
-		if ok && (best == published || len(p) < len(best)) {
-			best = p
+		if ok && (!found || len(p) < len(best)) {
+			best, found = p, true
 		}
 	}
 	return best
+}
+
+// repack brings queries, keys and values into the published form: apart in the
+// blocks, packed in the pooling head.
+func (w *weights) repack() {
+	for name, f := range maps.Clone(w.source) {
+		for _, kind := range []string{"weight", "bias"} {
+			if base, ok := strings.CutSuffix(name, ".self_attn.in_proj_"+kind); ok && len(f.tensor.Shape) > 0 && f.tensor.Shape[0]%3 == 0 {
+				n := f.tensor.Shape[0] / 3
+				for i, part := range []string{"q", "k", "v"} {
+					w.source[base+".self_attn."+part+"_proj."+kind] = found{f.file, f.tensor.Rows(i*n, n)}
+				}
+				delete(w.source, name)
+			}
+		}
+	}
+	const head = "head.attention."
+	for _, kind := range []string{"weight", "bias"} {
+		var parts []safetensors.Tensor
+		for _, part := range []string{"q", "k", "v"} {
+			if f, ok := w.source[w.vision+head+part+"_proj."+kind]; ok && len(f.tensor.Shape) > 0 {
+				parts = append(parts, f.tensor)
+			}
+		}
+		if len(parts) != 3 {
+			continue
+		}
+		w.source[w.vision+head+"in_proj_"+kind] = found{w.source[w.vision+head+"q_proj."+kind].file, safetensors.Join(parts...)}
+		for _, part := range []string{"q", "k", "v"} {
+			delete(w.source, w.vision+head+part+"_proj."+kind)
+		}
+	}
 }
 
 // key is the name in the file of a tensor by its published name.
@@ -113,7 +167,7 @@ func (w *weights) key(name string) string {
 	if rest, ok := strings.CutPrefix(name, "text_model."); ok {
 		return w.text + rest
 	}
-	return name
+	return w.root + name
 }
 
 // get finds a tensor by its published name and checks its shape. Sizes of one
@@ -127,7 +181,7 @@ func (w *weights) get(name string, shape []int) (found, error) {
 	if !slices.Equal(squeeze(f.tensor.Shape), squeeze(shape)) {
 		return f, fmt.Errorf("read weights: %s: tensor %q is %v, config.json asks for %v", f.file, key, f.tensor.Shape, shape)
 	}
-	return f, nil
+	return f, f.tensor.Numbers()
 }
 
 func (w *weights) fileNames() string {

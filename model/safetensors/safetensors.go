@@ -69,7 +69,7 @@ func (t Tensor) Len() int {
 // Floats widens the elements of an F32, F16 or BF16 tensor into dst, which is
 // replaced if its capacity is below Len. Widening is exact, NaN bits included.
 func (t Tensor) Floats(dst []float32) ([]float32, error) {
-	if err := t.widens(); err != nil {
+	if err := t.Numbers(); err != nil {
 		return nil, err
 	}
 	n := len(t.Data) / t.Type.Size()
@@ -85,7 +85,7 @@ func (t Tensor) Floats(dst []float32) ([]float32, error) {
 
 // Row widens row i of a tensor [rows, cols] into dst, which holds cols values.
 func (t Tensor) Row(dst []float32, i int) error {
-	if err := t.widens(); err != nil {
+	if err := t.Numbers(); err != nil {
 		return err
 	}
 	if len(t.Shape) != 2 || i < 0 || i >= t.Shape[0] || len(dst) != t.Shape[1] {
@@ -111,6 +111,28 @@ func (t Tensor) Release() {
 	}
 }
 
+// Rows is the part of a tensor from row i on, n rows of its first dimension.
+func (t Tensor) Rows(i, n int) Tensor {
+	size := len(t.Data) / t.Shape[0]
+	t.Shape = append([]int{n}, t.Shape[1:]...)
+	t.Data = t.Data[i*size : (i+n)*size : (i+n)*size]
+	return t
+}
+
+// Join is the tensors one below the other, in memory of its own. They must be
+// of one type and agree in all dimensions but the first.
+func Join(parts ...Tensor) Tensor {
+	t := parts[0]
+	t.mapped = false
+	t.Data, t.Shape = nil, append([]int(nil), t.Shape...)
+	t.Shape[0] = 0
+	for _, p := range parts {
+		t.Shape[0] += p.Shape[0]
+		t.Data = append(t.Data, p.Data...)
+	}
+	return t
+}
+
 // Sample calls visit with up to n bytes of the beginning, of the middle and of
 // the end of the data: enough to tell two trainings of a tensor apart.
 func (t Tensor) Sample(n int, visit func([]byte)) error {
@@ -126,7 +148,8 @@ func (t Tensor) Sample(n int, visit func([]byte)) error {
 	return nil
 }
 
-func (t Tensor) widens() error {
+// Numbers returns an error unless the elements can be widened to float32.
+func (t Tensor) Numbers() error {
 	switch t.Type {
 	case F32, F16, BF16:
 		return nil
