@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"sigla/backend"
+	"sigla/model/preprocess"
 )
 
 // Kind is a family of checkpoints.
@@ -69,6 +70,21 @@ func (c Config) PatchLen() int {
 		return c.Stem.Out
 	}
 	return 3 * c.Patch * c.Patch
+}
+
+// gemmaVocab is the size of the vocabulary that SigLIP 2 took over from Gemma
+// (Tschannen et al. 2025, section 2); its config.json is a SigLIP's otherwise.
+const gemmaVocab = 256000
+
+// family is the one whose image processor has the defaults of this checkpoint.
+func (c Config) family() preprocess.Family {
+	switch {
+	case c.Kind == CLIP:
+		return preprocess.CLIP
+	case c.Vocab == gemmaVocab:
+		return preprocess.SigLIP2
+	}
+	return preprocess.SigLIP
 }
 
 // towerJSON holds the fields that both towers share. A missing field has the

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"image"
 	"maps"
 	"os"
@@ -15,6 +16,7 @@ import (
 
 	"sigla/backend"
 	"sigla/backend/ref"
+	"sigla/model/preprocess"
 	"sigla/model/safetensors"
 )
 
@@ -332,5 +334,32 @@ func TestEmbedRefuses(t *testing.T) {
 	cancel()
 	if _, err := m.EmbedTexts(ctx, []string{"a"}); !errors.Is(err, context.Canceled) {
 		t.Errorf("after cancelling: %v", err)
+	}
+}
+
+// TestWithoutPreprocessor: config.json alone says which image processor a
+// checkpoint wants.
+func TestWithoutPreprocessor(t *testing.T) {
+	const shape = `{"model_type": %q, "text_config": {"vocab_size": %d}, "vision_config": {"image_size": 256, "patch_size": 16}}`
+	for _, c := range []struct {
+		kind  string
+		vocab int
+		want  preprocess.Family
+	}{
+		{"siglip", 32000, preprocess.SigLIP},
+		{"siglip", 256000, preprocess.SigLIP2},
+		{"clip", 49408, preprocess.CLIP},
+	} {
+		cfg, err := ParseConfig(fmt.Appendf(nil, shape, c.kind, c.vocab))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := &Model{cfg: cfg}
+		if err := m.loadPreprocessor(Memory("none", nil)); err != nil {
+			t.Fatal(err)
+		}
+		if want := preprocess.Default(c.want, 256); m.pre != want {
+			t.Errorf("%s, %d pieces: %+v, want %+v", c.kind, c.vocab, m.pre, want)
+		}
 	}
 }

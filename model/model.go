@@ -86,12 +86,11 @@ func (m *Model) loadPreprocessor(src Source) error {
 	if err != nil {
 		return err
 	}
-	if m.pre, err = preprocess.ParseConfig(data); err != nil {
-		return err
-	}
 	c := m.cfg
 	if data == nil {
-		m.pre.Width, m.pre.Height = c.ImageSize, c.ImageSize
+		m.pre = preprocess.Default(c.family(), c.ImageSize)
+	} else if m.pre, err = preprocess.ParseConfig(data); err != nil {
+		return fmt.Errorf("preprocessor configuration: %w", err)
 	}
 	if m.pre.Width != c.ImageSize || m.pre.Height != c.ImageSize {
 		return fmt.Errorf("preprocessor_config.json makes %d×%d pixels, config.json wants %d×%d", m.pre.Width, m.pre.Height, c.ImageSize, c.ImageSize)

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -37,33 +38,47 @@ func WriteRandom(dir string, c Config, seed uint64) error {
 			return fmt.Errorf("write random model: %w", err)
 		}
 	}
-	rng := rand.New(rand.NewPCG(seed, 1))
 	var p params
-	var tensors []safetensors.Tensor
-	for _, t := range p.list(c) {
-		tensors = append(tensors, safetensors.Tensor{Name: t.name, Type: safetensors.F32, Shape: t.shape, Data: t.random(rng)})
-	}
-	return safetensors.Write(filepath.Join(dir, singleFile), tensors, nil)
+	return safetensors.Write(filepath.Join(dir, singleFile), randomTensors(p.list(c), seed), nil)
 }
 
-// random returns values that keep activations in range: 1 for the scale of a
-// norm, spread 0.02 for all else, as such models are initialised.
-func (t tensor) random(rng *rand.Rand) []byte {
-	center, spread := 0.0, 0.02*math.Sqrt(3)
+// randomTensors gives the listed tensors values that keep activations in range:
+// spread 0.02, as such models are initialised, except the few that known
+// returns. All are cut from one run of values, each tensor from another place
+// of it, so that a model of 10 GB takes the memory of its largest tensor.
+func randomTensors(list []tensor, seed uint64) []safetensors.Tensor {
+	const step = 4099 // of places; a prime, so that no two matrices have rows in common
+	size := 0
+	for _, t := range list {
+		size = max(size, t.len())
+	}
+	rng, run := rand.New(rand.NewPCG(seed, 1)), make([]byte, 4*(size+step*len(list)))
+	for at := 0; at < len(run); at += 4 {
+		v := 0.02 * math.Sqrt(3) * (2*rng.Float64() - 1)
+		binary.LittleEndian.PutUint32(run[at:], math.Float32bits(float32(v)))
+	}
+	tensors := make([]safetensors.Tensor, len(list))
+	for i, t := range list {
+		data := run[4*step*i:][:4*t.len()]
+		if v, ok := t.known(); ok {
+			data = bytes.Repeat(binary.LittleEndian.AppendUint32(nil, math.Float32bits(v)), t.len())
+		}
+		tensors[i] = safetensors.Tensor{Name: t.name, Type: safetensors.F32, Shape: t.shape, Data: data}
+	}
+	return tensors
+}
+
+// known is the value of a tensor that is not initialised at random.
+func (t tensor) known() (value float32, ok bool) {
 	switch {
 	case strings.Contains(t.name, "norm") && strings.HasSuffix(t.name, "weight"):
-		center, spread = 1, 0
+		return 1, true
 	case t.name == "logit_scale":
-		center, spread = math.Log(100), 0
+		return float32(math.Log(100)), true
 	case t.name == "logit_bias":
-		center, spread = -10, 0
+		return -10, true
 	}
-	data := make([]byte, 4*t.len())
-	for i := range t.len() {
-		v := float32(center + spread*(2*rng.Float64()-1))
-		binary.LittleEndian.PutUint32(data[4*i:], math.Float32bits(v))
-	}
-	return data
+	return 0, false
 }
 
 // fields is the config.json of a shape.

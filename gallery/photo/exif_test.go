@@ -248,6 +248,15 @@ func TestThumbnail(t *testing.T) {
 	}
 }
 
+func TestMiddle(t *testing.T) {
+	if got := middle(image.Rect(10, 0, 110, 60), 1, 1); got != image.Rect(30, 0, 90, 60) {
+		t.Errorf("square in the middle: %v", got)
+	}
+	if got := middle(image.Rect(0, 5, 60, 105), 4, 3); got != image.Rect(0, 32, 60, 77) {
+		t.Errorf("4:3 in the middle: %v", got)
+	}
+}
+
 func TestOpensForReadingOnly(t *testing.T) {
 	path := write(t, "a.jpg", withSegment(asJPEG(t, ramp(6, 4)), exifFile{binary.LittleEndian, 6, "", "", nil}.block()))
 	if err := os.Chmod(path, 0o444); err != nil {

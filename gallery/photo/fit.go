@@ -14,39 +14,20 @@ import (
 func Fit(img image.Image, w, h int) *image.NRGBA {
 	b := img.Bounds()
 	scale := min(float64(max(w, 1))/float64(b.Dx()), float64(max(h, 1))/float64(b.Dy()), 1)
-	return scaled(img, b,
+	return scaled(img,
 		max(1, int(math.Round(float64(b.Dx())*scale))),
 		max(1, int(math.Round(float64(b.Dy())*scale))))
 }
 
-// Cover returns the middle of img that has the aspect of w×h, at that size:
-// shrunk or enlarged until it fills it. Sides below 1 count as 1.
-func Cover(img image.Image, w, h int) *image.NRGBA {
-	w, h = max(w, 1), max(h, 1)
-	return scaled(img, middle(img.Bounds(), w, h), w, h)
-}
-
-// middle returns the largest part of b, in its middle, with the aspect of w×h.
-func middle(b image.Rectangle, w, h int) image.Rectangle {
-	size := b.Size()
-	if b.Dx()*h > b.Dy()*w {
-		size.X = max(1, (b.Dy()*w+h/2)/h)
-	} else {
-		size.Y = max(1, (b.Dx()*h+w/2)/w)
-	}
-	at := b.Min.Add(b.Size().Sub(size).Div(2))
-	return image.Rectangle{at, at.Add(size)}
-}
-
-// scaled returns the part r of img at w×h. A box filter first brings it to two
-// to three times that size: a 12 megapixel JPEG goes through the slow filter
-// as 0.3 megapixels.
-func scaled(img image.Image, r image.Rectangle, w, h int) *image.NRGBA {
+// scaled returns img at w×h. A box filter first brings it to two to three times
+// that size: a 12 megapixel JPEG goes through the slow filter as 0.3 megapixels.
+func scaled(img image.Image, w, h int) *image.NRGBA {
+	r := img.Bounds()
 	if r.Empty() {
 		return image.NewNRGBA(image.Rect(0, 0, w, h))
 	}
 	factor := max(1, min(r.Dx()/(2*w), r.Dy()/(2*h), maxFactor))
-	return straight(lanczos(reduce(img, r, factor), w, h))
+	return straight(lanczos(reduce(img, factor), w, h))
 }
 
 // lanczos is the one place that calls the resize library; it filters with
@@ -72,16 +53,16 @@ func straight(m *image.RGBA) *image.NRGBA {
 // maxFactor keeps the sum of a box, of 8-bit samples, within 32 bits.
 const maxFactor = 1 << 10
 
-// reduce returns the part r of img with every factor×factor pixels averaged,
-// premultiplied. What does not fill a box is left out, half of it on each side.
-func reduce(img image.Image, r image.Rectangle, factor int) *image.RGBA {
+// reduce returns img with every factor×factor pixels averaged, premultiplied.
+// What does not fill a box is left out, half of it on each side.
+func reduce(img image.Image, factor int) *image.RGBA {
 	if m, ok := img.(*image.YCbCr); ok && m.Rect.Min == (image.Point{}) {
 		across, down := subsampling(m.SubsampleRatio)
 		if whole := factor - factor%max(across, down); whole > 1 {
-			return reducePlanes(m, centred(r, whole), whole)
+			return reducePlanes(m, centred(m.Rect, whole), whole)
 		}
 	}
-	r = centred(r, factor)
+	r := centred(img.Bounds(), factor)
 	dst := image.NewRGBA(image.Rect(0, 0, r.Dx()/factor, r.Dy()/factor))
 	if factor == 1 {
 		draw.Draw(dst, dst.Rect, img, r.Min, draw.Src)

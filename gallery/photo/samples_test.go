@@ -10,21 +10,13 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
-)
 
-// data returns a path of the large test material, which is not part of the
-// repository.
-func data(t testing.TB, path ...string) string {
-	dir := os.Getenv("SIGLA_DATA")
-	if dir == "" {
-		t.Skip("SIGLA_DATA is not set: no large test files")
-	}
-	return filepath.Join(append([]string{dir}, path...)...)
-}
+	"sigla/internal/require"
+)
 
 // samples unpacks the collection of ianare/exif-samples and returns its folder.
 func samples(t *testing.T) string {
-	f, err := os.Open(data(t, "metadata", "exif-samples.tar"))
+	f, err := os.Open(require.Data(t, "metadata", "exif-samples.tar"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +148,7 @@ func meanDistance(t *testing.T, a, b *image.NRGBA) float64 {
 
 // BenchmarkRead decodes photos of 4 to 20 megapixels.
 func BenchmarkRead(b *testing.B) {
-	paths, err := filepath.Glob(data(b, "large", "*.jpg"))
+	paths, err := filepath.Glob(filepath.Join(require.Data(b, "large"), "*.jpg"))
 	if err != nil || len(paths) == 0 {
 		b.Fatal("no photos", err)
 	}

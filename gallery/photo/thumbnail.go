@@ -39,3 +39,15 @@ func thumbnail(r *io.SectionReader) (image.Image, error) {
 		SubImage(image.Rectangle) image.Image
 	}).SubImage(middle(img.Bounds(), info.Width, info.Height)), 1), nil
 }
+
+// middle returns the largest part of b, in its middle, with the aspect of w×h.
+func middle(b image.Rectangle, w, h int) image.Rectangle {
+	size := b.Size()
+	if b.Dx()*h > b.Dy()*w {
+		size.X = max(1, (b.Dy()*w+h/2)/h)
+	} else {
+		size.Y = max(1, (b.Dx()*h+w/2)/w)
+	}
+	at := b.Min.Add(b.Size().Sub(size).Div(2))
+	return image.Rectangle{at, at.Add(size)}
+}

@@ -16,6 +16,11 @@
 // file storage, or the SHA-1 that git gives any other file. A file gets its
 // name in blobs only when its bytes have that hash, and a ref is written only
 // when everything a commit is needed for is in its snapshot.
+//
+// So Pull checks what it fetches. A file that is in place already, put there by
+// an earlier Pull or by another program, is known by its name and its size; Find
+// looks only whether files are present. What they contain is for their readers to
+// check.
 package hub
 
 import (

@@ -19,10 +19,6 @@ type Config struct {
 	Rescale float64    // factor for the 8-bit values
 	Mean    [3]float32 // subtracted after it, for R, G, B
 	Std     [3]float32 // and divided by
-	// Patch and Budget are set for towers that take pictures of any aspect
-	// (NaFlex): the side of a patch and the most patches a picture may have.
-	// Width and Height are 0 then.
-	Patch, Budget int
 }
 
 // maxSide bounds input sizes, so that a broken file cannot ask for gigabytes;
@@ -44,8 +40,6 @@ type processor struct {
 	RescaleFactor *float64       `json:"rescale_factor"`
 	Mean          []float32      `json:"image_mean"`
 	Std           []float32      `json:"image_std"`
-	Patch         *int           `json:"patch_size"`
-	Budget        *int           `json:"max_num_patches"`
 }
 
 // processorSize is a size in its three spellings: 224,
@@ -65,41 +59,62 @@ func (s *processorSize) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, (*plain)(s))
 }
 
+// Family names the checkpoints whose image processors have the same defaults.
+type Family uint8
+
+const (
+	SigLIP  Family = iota // bicubic
+	SigLIP2               // bilinear; those of a fixed size
+	CLIP                  // bicubic, the middle cut out, values by the statistics of its training set
+)
+
+// Default returns what a family does when no file says otherwise, for an input
+// of size×size pixels.
+func Default(f Family, size int) Config {
+	c := Config{
+		Width: size, Height: size, Filter: Bicubic, Rescale: 1.0 / 255,
+		Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.5, 0.5, 0.5},
+	}
+	switch f {
+	case SigLIP2:
+		c.Filter = Bilinear
+	case CLIP:
+		c.Edge = size
+		c.Mean = [3]float32{0.48145466, 0.4578275, 0.40821073}
+		c.Std = [3]float32{0.26862954, 0.26130258, 0.27577711}
+	}
+	return c
+}
+
+// defaultSize is the input of a processor whose file gives no size.
+const defaultSize = 224
+
 // ParseConfig reads a preprocessor_config.json, or a processor_config.json
 // with the same fields under "image_processor". Fields that are not there get
-// the defaults of the processor's class; nil gives those of the first SigLIP:
-// 224×224, bicubic, (v/255 − 0.5)/0.5.
+// the defaults of the processor's class, as in the reference: those of CLIP, or
+// else of the first SigLIP, whose class SigLIP 2 uses for its fixed sizes. Where
+// a checkpoint has no such file, Default says what holds.
 func ParseConfig(data []byte) (Config, error) {
 	p := &processor{}
-	if data != nil {
-		if err := json.Unmarshal(data, p); err != nil {
-			return Config{}, err
-		}
+	if err := json.Unmarshal(data, p); err != nil {
+		return Config{}, err
 	}
 	if p.Nested != nil {
 		p = p.Nested
 	}
 	kind := p.Type + p.OldType
-	clip := strings.Contains(kind, "CLIP")
-	flexible := strings.HasPrefix(kind, "Siglip2")
-	c := Config{Rescale: 1.0 / 255, Mean: [3]float32{0.5, 0.5, 0.5}, Std: [3]float32{0.5, 0.5, 0.5}, Filter: Bicubic}
-	if clip {
-		c.Mean = [3]float32{0.48145466, 0.4578275, 0.40821073}
-		c.Std = [3]float32{0.26862954, 0.26130258, 0.27577711}
+	if strings.HasPrefix(kind, "Siglip2") {
+		return Config{}, fmt.Errorf("a processor of kind %s makes inputs of any shape (NaFlex), which is not supported", kind)
 	}
-	if flexible {
-		c.Filter = Bilinear
+	family := SigLIP
+	if strings.Contains(kind, "CLIP") {
+		family = CLIP
 	}
+	c := Default(family, defaultSize)
 	if err := p.normalisation(&c); err != nil {
 		return Config{}, err
 	}
-	var err error
-	if flexible {
-		err = p.flexible(&c)
-	} else {
-		err = p.sizes(&c, clip)
-	}
-	if err != nil {
+	if err := p.sizes(&c, family == CLIP); err != nil {
 		return Config{}, err
 	}
 	return c, nil
@@ -143,14 +158,16 @@ func (p *processor) normalisation(c *Config) error {
 	return nil
 }
 
-// sizes sets the size of a fixed input. A bare number is a square, but the
-// shorter side where the middle is cut out.
-func (p *processor) sizes(c *Config, clip bool) error {
+// sizes sets the size of the input; crop says whether the middle is cut out
+// where the file does not. A bare number is a square, but the shorter side where
+// the middle is cut out.
+func (p *processor) sizes(c *Config, crop bool) error {
 	if !or(p.Resize, true) {
 		return errors.New("do_resize false is not supported: the tower takes one size")
 	}
-	crop := or(p.CenterCrop, clip)
-	size := processorSize{Number: 224}
+	crop = or(p.CenterCrop, crop)
+	c.Edge = 0
+	size := processorSize{Number: defaultSize}
 	if p.Size != nil {
 		size = *p.Size
 	}
@@ -165,7 +182,7 @@ func (p *processor) sizes(c *Config, clip bool) error {
 		c.Width, c.Height = size.Width, size.Height
 	}
 	if crop {
-		cut := processorSize{Number: 224}
+		cut := processorSize{Number: defaultSize}
 		if p.CropSize != nil {
 			cut = *p.CropSize
 		}
@@ -182,21 +199,6 @@ func (p *processor) sizes(c *Config, clip bool) error {
 	}
 	if c.Width < 1 || c.Height < 1 || c.Edge < 0 || max(c.Width, c.Height, c.Edge) > maxSide {
 		return fmt.Errorf("input of %d×%d pixels, shortest edge %d (1 to %d expected)", c.Width, c.Height, c.Edge, maxSide)
-	}
-	return nil
-}
-
-// flexible sets the patch size and budget of a NaFlex input.
-func (p *processor) flexible(c *Config) error {
-	c.Patch, c.Budget = 16, 256
-	if p.Patch != nil {
-		c.Patch = *p.Patch
-	}
-	if p.Budget != nil {
-		c.Budget = *p.Budget
-	}
-	if c.Patch < 1 || c.Patch > maxSide || c.Budget < 1 || c.Budget > maxSide*maxSide/(c.Patch*c.Patch) {
-		return fmt.Errorf("budget of %d patches of %d pixels is out of range", c.Budget, c.Patch)
 	}
 	return nil
 }

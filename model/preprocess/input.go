@@ -3,7 +3,6 @@ package preprocess
 import (
 	"fmt"
 	"image"
-	"math"
 )
 
 // A Window says how a picture is cut into the rows a convolution multiplies:
@@ -115,48 +114,4 @@ func (w Window) cut(dst []float32, p *Pixels, values *[3][256]float32) {
 			}
 		}
 	}
-}
-
-// NaFlexSize returns the size of the picture that has at most budget patches
-// and keeps the aspect of h×w to a patch a side: a binary search on the scale,
-// step by step as the reference does it. Small pictures are enlarged, at most
-// a hundredfold.
-func NaFlexSize(h, w, patch, budget int) (height, width int) {
-	lo, hi := 1e-6, 100.0
-	grown := func(n int, scale float64) int {
-		return max(patch, int(math.Ceil(float64(n)*scale/float64(patch)))*patch)
-	}
-	for hi-lo >= 1e-5 {
-		if mid := (lo + hi) / 2; grown(h, mid)/patch*(grown(w, mid)/patch) <= budget {
-			lo = mid
-		} else {
-			hi = mid
-		}
-	}
-	return grown(h, lo), grown(w, lo)
-}
-
-// Patches returns img cut into Patch×Patch squares for a NaFlex tower,
-// [rows·cols, Patch·Patch·3]: from left to right and top to bottom, inside a
-// patch y, x, channel.
-func (c Config) Patches(img image.Image) (patches []float32, rows, cols int) {
-	if c.Patch < 1 {
-		panic("preprocess: patches of a fixed input")
-	}
-	v := viewOf(img)
-	height, width := NaFlexSize(v.height, v.width, c.Patch, c.Budget)
-	p := v.resize(width, height, c.Filter, image.Rect(0, 0, width, height))
-	rows, cols = height/c.Patch, width/c.Patch
-	values := c.values()
-	patches = make([]float32, 0, len(p.Pix))
-	for row := range rows {
-		for col := range cols {
-			for y := range c.Patch {
-				for i, v := range p.row(row*c.Patch + y)[3*c.Patch*col:][:3*c.Patch] {
-					patches = append(patches, values[i%3][v])
-				}
-			}
-		}
-	}
-	return patches, rows, cols
 }

@@ -24,8 +24,11 @@ type expectedImage struct {
 		First8 []float64
 		Last8  []float64
 	} `json:"pixel_values"`
-	Grid [2]int
 }
+
+// naFlex is the golden checkpoint whose inputs are of any shape. They are not
+// made here; its pictures serve as vectors of the resampler.
+const naFlex = "siglip2-naflex"
 
 // goldenConfig returns the preprocessing of a golden checkpoint.
 func goldenConfig(t *testing.T, dir string) Config {
@@ -45,11 +48,7 @@ func goldenConfig(t *testing.T, dir string) Config {
 		return c
 	}
 	// The OpenCLIP layout has its own file; its numbers are the defaults but the size.
-	c, err := ParseConfig([]byte(`{"size": 32}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return Default(SigLIP, 32)
 }
 
 // TestInputGolden compares with the reference library: bytes after the resize
@@ -61,6 +60,9 @@ func TestInputGolden(t *testing.T) {
 	}
 	for _, path := range dirs {
 		dir := filepath.Base(filepath.Dir(path))
+		if dir == naFlex {
+			continue
+		}
 		t.Run(dir, func(t *testing.T) {
 			var expected struct{ Images []expectedImage }
 			readJSON(t, &expected, "hf", dir, "expected.json")
@@ -74,25 +76,12 @@ func TestInputGolden(t *testing.T) {
 
 func checkInput(t *testing.T, c Config, img image.Image, e expectedImage) {
 	t.Helper()
-	var got []float32
-	var resized *Pixels
-	if c.Patch > 0 {
-		h, w := NaFlexSize(img.Bounds().Dy(), img.Bounds().Dx(), c.Patch, c.Budget)
-		resized = Resize(RGB(img), w, h, c.Filter)
-		var grid [2]int
-		got, grid[0], grid[1] = c.Patches(img)
-		if grid != e.Grid {
-			t.Errorf("%s: grid %v, want %v", e.File, grid, e.Grid)
-		}
-	} else {
-		resized = c.resized(img)
-		whole := Valid(c.Width, c.Height, c.Width) // one window: channel, y, x
-		got = make([]float32, whole.Len())
-		c.Input(got, img, whole)
-	}
-	if resized.Height != e.Resized[0] || resized.Width != e.Resized[1] || digest(resized) != e.SHA {
+	if p := c.resized(img); p.Height != e.Resized[0] || p.Width != e.Resized[1] || digest(p) != e.SHA {
 		t.Errorf("%s: resized bytes differ", e.File)
 	}
+	whole := Valid(c.Width, c.Height, c.Width) // one window: channel, y, x
+	got := make([]float32, whole.Len())
+	c.Input(got, img, whole)
 	var sum, abs float64
 	for _, v := range got {
 		sum += float64(v)
@@ -208,7 +197,6 @@ func TestParseConfig(t *testing.T) {
 		json string
 		want Config
 	}{
-		{"", v1},
 		{`{}`, v1},
 		{`{"size": 384, "resample": 2}`, with(v1, func(c *Config) { c.Width, c.Height, c.Filter = 384, 384, Bilinear })},
 		{`{"size": {"height": 20, "width": 30}}`, with(v1, func(c *Config) { c.Width, c.Height = 30, 20 })},
@@ -220,14 +208,10 @@ func TestParseConfig(t *testing.T) {
 		{`{"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 256}, "crop_size": {"height": 20, "width": 30}}`,
 			with(clip, func(c *Config) { c.Edge, c.Width, c.Height = 256, 30, 20 })},
 		{`{"size": {"height": 224, "width": 224}, "do_center_crop": true}`, v1},
-		{`{"image_processor_type": "Siglip2ImageProcessor", "max_num_patches": 20, "patch_size": 4}`,
-			with(v1, func(c *Config) { c.Width, c.Height, c.Filter, c.Patch, c.Budget = 0, 0, Bilinear, 4, 20 })},
+		{`{"image_processor_type": "CLIPImageProcessor", "size": {"height": 20, "width": 30}, "do_center_crop": false}`,
+			with(clip, func(c *Config) { c.Edge, c.Width, c.Height = 0, 30, 20 })},
 	} {
-		var data []byte
-		if c.json != "" {
-			data = []byte(c.json)
-		}
-		if got, err := ParseConfig(data); err != nil || got != c.want {
+		if got, err := ParseConfig([]byte(c.json)); err != nil || got != c.want {
 			t.Errorf("%s: %+v, %v, want %+v", c.json, got, err, c.want)
 		}
 	}
@@ -246,10 +230,9 @@ func TestParseConfigErrors(t *testing.T) {
 		`{"image_std": [0.5, 0, 0.5]}`: "cannot normalise",
 		`{"rescale_factor": 0}`:        "cannot normalise",
 		`{"do_resize": false}`:         "do_resize false",
-		`{"size": {"shortest_edge": 224}, "do_center_crop": false}`:                                          "without do_center_crop",
-		`{"size": {"height": 256, "width": 256}, "do_center_crop": true}`:                                    "crop_size 224×224 of size 256×256",
-		`{"image_processor_type": "Siglip2ImageProcessor", "patch_size": 0}`:                                 "0 pixels",
-		`{"image_processor_type": "Siglip2ImageProcessor", "patch_size": 16, "max_num_patches": 1000000000}`: "out of range",
+		`{"size": {"shortest_edge": 224}, "do_center_crop": false}`:               "without do_center_crop",
+		`{"size": {"height": 256, "width": 256}, "do_center_crop": true}`:         "crop_size 224×224 of size 256×256",
+		`{"image_processor_type": "Siglip2ImageProcessorFast", "patch_size": 16}`: "Siglip2ImageProcessorFast makes inputs of any shape",
 	} {
 		if c, err := ParseConfig([]byte(json)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %+v, error %v, want %q", json, c, err, want)
@@ -257,35 +240,49 @@ func TestParseConfigErrors(t *testing.T) {
 	}
 }
 
-func TestNaFlexSize(t *testing.T) {
-	var v struct {
-		Sizes []struct {
-			H, W, Patch int
-			Budget      int `json:"max_patches"`
-			OutH        int `json:"out_h"`
-			OutW        int `json:"out_w"`
-		} `json:"naflex_size"`
-	}
-	readJSON(t, &v, "vectors.json")
-	if len(v.Sizes) != 115 {
-		t.Fatalf("%d cases, expected 115", len(v.Sizes))
-	}
-	for _, c := range v.Sizes {
-		if h, w := NaFlexSize(c.H, c.W, c.Patch, c.Budget); h != c.OutH || w != c.OutW {
-			t.Errorf("%d×%d, %d patches of %d: %d×%d, want %d×%d", c.H, c.W, c.Budget, c.Patch, h, w, c.OutH, c.OutW)
+// TestDefault says what each family does without a file; where a published file
+// gives the same settings they agree.
+func TestDefault(t *testing.T) {
+	half := [3]float32{0.5, 0.5, 0.5}
+	for f, want := range map[Family]Config{
+		SigLIP:  {Width: 256, Height: 256, Filter: Bicubic, Rescale: 1.0 / 255, Mean: half, Std: half},
+		SigLIP2: {Width: 256, Height: 256, Filter: Bilinear, Rescale: 1.0 / 255, Mean: half, Std: half},
+		CLIP: {Width: 256, Height: 256, Edge: 256, Filter: Bicubic, Rescale: 1.0 / 255,
+			Mean: [3]float32{0.48145466, 0.4578275, 0.40821073}, Std: [3]float32{0.26862954, 0.26130258, 0.27577711}},
+	} {
+		if got := Default(f, 256); got != want {
+			t.Errorf("family %d: %+v, want %+v", f, got, want)
 		}
 	}
-	// By the formula in Python: a search that ends earlier gives 256 columns.
-	if h, w := NaFlexSize(3007, 3208, 16, 256); h != 240 || w != 272 {
-		t.Errorf("3007×3208: %d×%d, want 240×272", h, w)
+	for dir, f := range map[string]Family{"siglip-bicubic": SigLIP, "siglip2-fixed": SigLIP2, "clip-gelu": CLIP} {
+		c := goldenConfig(t, dir)
+		if got := Default(f, c.Width); got != c {
+			t.Errorf("%s: %+v, want %+v", dir, got, c)
+		}
+	}
+}
+
+// TestInputPanics: a caller's mistake is told as such.
+func TestInputPanics(t *testing.T) {
+	grey := image.NewGray(image.Rect(0, 0, 2, 2))
+	for name, call := range map[string]func(){
+		"floats":  func() { Default(SigLIP, 4).Input(make([]float32, 47), grey, Valid(4, 4, 4)) },
+		"size":    func() { Config{}.Input(nil, grey, Window{}) },
+		"picture": func() { Default(SigLIP, 4).Input(make([]float32, 48), &image.Gray{}, Valid(4, 4, 4)) },
+	} {
+		func() {
+			defer func() {
+				if s, ok := recover().(string); !ok || !strings.HasPrefix(s, "preprocess: ") {
+					t.Errorf("%s: panic %v", name, s)
+				}
+			}()
+			call()
+		}()
 	}
 }
 
 func BenchmarkInput(b *testing.B) {
-	c, err := ParseConfig(nil)
-	if err != nil {
-		b.Fatal(err)
-	}
+	c := Default(SigLIP, 224)
 	for _, size := range []image.Point{{4032, 3024}, {800, 600}} {
 		jpeg := image.NewYCbCr(image.Rectangle{Max: size}, image.YCbCrSubsampleRatio420)
 		for i := range jpeg.Y {

@@ -24,10 +24,7 @@ import (
 func BenchmarkPhoto(b *testing.B) {
 	path := photo12(b)
 	b.Run("sigla", func(b *testing.B) {
-		c, err := preprocess.ParseConfig(nil)
-		if err != nil {
-			b.Fatal(err)
-		}
+		c := preprocess.Default(preprocess.SigLIP, 224)
 		w := preprocess.Valid(c.Width, c.Height, 16)
 		input := make([]float32, w.Len())
 		for b.Loop() {

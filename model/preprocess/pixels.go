@@ -29,8 +29,6 @@ func (p *Pixels) row(y int) []uint8 {
 	return p.Pix[y*n : (y+1)*n : (y+1)*n]
 }
 
-func (p *Pixels) view() view { return view{p.Width, p.Height, p.row} }
-
 // RGB returns the 8-bit colours of img, its upper left corner at 0,0.
 //
 // Grey is replicated, a palette gives its colours, 16-bit samples give their

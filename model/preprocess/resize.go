@@ -1,24 +1,13 @@
 package preprocess
 
-import (
-	"fmt"
-	"image"
-)
-
-// Resize returns src at the given size, bit for bit as Pillow's Image.resize
-// does for 8-bit RGB (Pillow ≤ 12, and 13 where the picture is not much
-// flattened): horizontally first, rounded to 8 bits, then vertically; a
-// direction whose size does not change is left alone. The filter widens with
-// the shrink factor, so shrinking does not alias.
-func Resize(src *Pixels, width, height int, f Filter) *Pixels {
-	if width < 1 || height < 1 || src.Width < 1 || src.Height < 1 || len(src.Pix) != 3*src.Width*src.Height || int(f) >= len(kernels) {
-		panic(fmt.Sprintf("preprocess: resize %d×%d (%d bytes) to %d×%d with filter %v", src.Width, src.Height, len(src.Pix), width, height, f))
-	}
-	return src.view().resize(width, height, f, image.Rect(0, 0, width, height))
-}
+import "image"
 
 // resize returns the part of the width×height picture that lies in crop; what
-// lies outside is not computed.
+// lies outside is not computed. It equals Pillow's Image.resize for 8-bit RGB bit
+// for bit (Pillow ≤ 12, and 13 where the picture is not much flattened):
+// horizontally first, rounded to 8 bits, then vertically; a direction whose size
+// does not change is left alone. The filter widens with the shrink factor, so
+// shrinking does not alias.
 //
 // Rows go through a ring that holds those under the vertical filter, rounded
 // to 8 bits: 54 of 224 pixels, 36 KB, instead of 3024 for a 12 megapixel photo.
@@ -63,8 +52,8 @@ func (v view) resize(width, height int, f Filter, crop image.Rectangle) *Pixels 
 	return dst
 }
 
-// across filters one RGB row, from output first on. Four taps at a time keep the multiplier busy:
-// 0.8 ns a tap of three channels, half the time of a plain loop.
+// across filters one RGB row, from output first on. Four taps at a time keep the
+// multiplier busy: 0.8 ns a tap of three channels, half the time of a plain loop.
 func (a axis) across(dst, src []uint8, first int) {
 	for i := first; i < len(a.lo); i++ {
 		lo := a.lo[i]

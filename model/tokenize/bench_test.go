@@ -4,8 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"testing"
+
+	"sigla/internal/require"
 )
 
 var labels = []string{
@@ -42,8 +43,8 @@ func openFolder(t testing.TB, dir string, length int) Tokenizer {
 func BenchmarkLoad(b *testing.B) {
 	for name, files := range map[string]func() func(string) ([]byte, error){
 		"starter": func() func(string) ([]byte, error) { return folder("../../assets/starter") },
-		"siglip":  func() func(string) ([]byte, error) { return folder(filepath.Join(dataDir(b), "tokenizers/siglip")) },
-		"clip":    func() func(string) ([]byte, error) { return folder(filepath.Join(dataDir(b), "tokenizers/clip")) },
+		"siglip":  func() func(string) ([]byte, error) { return folder(require.Data(b, "tokenizers/siglip")) },
+		"clip":    func() func(string) ([]byte, error) { return folder(require.Data(b, "tokenizers/clip")) },
 		"siglip2": func() func(string) ([]byte, error) {
 			return memory(map[string][]byte{"tokenizer.model": gemmaModel(b)})
 		},
@@ -64,7 +65,7 @@ func BenchmarkLoad(b *testing.B) {
 // has there: every way to cut a piece in two pieces is a merge.
 func gemmaJSON(t testing.TB) []byte {
 	var pieces []string
-	decode(t, &pieces, dataDir(t), "tokenizers/siglip2/pieces_256k.json")
+	decode(t, &pieces, require.Data(t, "tokenizers/siglip2/pieces_256k.json"))
 	vocab := map[string]int{}
 	for id, p := range pieces {
 		if 217 <= id && id < 473 {

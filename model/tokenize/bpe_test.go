@@ -185,7 +185,7 @@ func TestBadBPE(t *testing.T) {
 		{`{"model":{"type":"BPE","unk_token":"a","vocab":{"a":0.5},"merges":[]}}`, "0.5 is no id"},
 		{`{"model":{"type":"BPE","unk_token":"a","vocab":{"a":1e300},"merges":[]}}`, "is no id"},
 	} {
-		_, err := Parse([]byte(c.file), []byte(`{"pad_token":"a"}`), Options{Length: 8})
+		_, err := parseJSON([]byte(c.file), []byte(`{"pad_token":"a"}`), Options{Length: 8})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s:\nerror %v, want %s", c.file, err, c.want)
 		}
@@ -207,7 +207,7 @@ func TestBPEHoles(t *testing.T) {
 	if tok.VocabSize() != 6 {
 		t.Errorf("vocabulary of %d", tok.VocabSize())
 	}
-	if _, err := Parse([]byte(file), []byte(`{"pad_token":"b"}`), Options{Length: 4}); err == nil {
+	if _, err := parseJSON([]byte(file), []byte(`{"pad_token":"b"}`), Options{Length: 4}); err == nil {
 		t.Error("a hole was taken for a token")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 )
 
@@ -347,6 +348,17 @@ func parseConfig(data []byte) (c config, err error) {
 		err = json.Unmarshal(data, &c)
 	}
 	return c, err
+}
+
+// addedTokens returns the tokens that the configuration lists, in no order.
+func (c config) addedTokens() (added []addedToken, err error) {
+	for id, t := range c.AddedTokens {
+		if t.ID, err = strconv.ParseInt(id, 10, 32); err != nil || t.ID < 0 {
+			return nil, fmt.Errorf("tokenizer_config.json: added_tokens_decoder has the id %q", id)
+		}
+		added = append(added, t)
+	}
+	return added, nil
 }
 
 // isSigLIP reports the class that runs SentencePiece on canonicalised text.

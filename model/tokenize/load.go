@@ -4,14 +4,29 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strconv"
+	"strings"
 )
 
+// forms are those that a tokenizer is stored in, the preferred one first. The
+// originals of SentencePiece precede the tokenizer.json that was converted from
+// them, not always rightly, and are a fraction of its size. package hub knows
+// those that a repository may have.
+var forms = []struct {
+	files []string
+	parse func(data [][]byte, c config, o Options) (*pipeline, error)
+}{
+	{[]string{"spiece.model"}, parseSentencePiece},
+	{[]string{"tokenizer.model"}, parseSentencePiece},
+	{[]string{"tokenizer.json"}, parseTokenizerJSON},
+	{[]string{"vocab.json", "merges.txt"}, parseCLIPPair},
+	{[]string{"bpe_simple_vocab_16e6.txt.gz"}, parseCLIPVocabulary},
+}
+
 // Load makes the tokenizer of a checkpoint from the first of its files that is
-// there: spiece.model, tokenizer.model, tokenizer.json, OpenAI's vocabulary of
-// CLIP. The first two are the originals that the third was converted from, not
-// always rightly, and are a fraction of its size. files returns a file's
-// contents, or fs.ErrNotExist.
+// there: spiece.model, tokenizer.model, tokenizer.json, vocab.json with
+// merges.txt, OpenAI's vocabulary of CLIP; and from tokenizer_config.json, if
+// there is one. files returns a file's contents, or fs.ErrNotExist. That is what
+// Load fails with, to errors.Is, if there is no tokenizer in any form.
 func Load(files func(name string) ([]byte, error), o Options) (Tokenizer, error) {
 	configJSON, err := files("tokenizer_config.json")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -21,34 +36,52 @@ func Load(files func(name string) ([]byte, error), o Options) (Tokenizer, error)
 	if err != nil {
 		return nil, fmt.Errorf("read tokenizer_config.json: %w", err)
 	}
-	for _, source := range []struct {
-		name  string
-		parse func([]byte, config, Options) (*pipeline, error)
-	}{
-		{"spiece.model", parseSentencePiece},
-		{"tokenizer.model", parseSentencePiece},
-		{"tokenizer.json", parse},
-		{"bpe_simple_vocab_16e6.txt.gz", parseCLIPVocabulary},
-	} {
-		data, err := files(source.name)
+	for _, form := range forms {
+		data, err := readAll(files, form.files)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		p, err := source.parse(data, c, o)
+		p, err := form.parse(data, c, o)
 		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", source.name, err)
+			return nil, fmt.Errorf("read %s: %w", strings.Join(form.files, " with "), err)
 		}
 		return p, nil
 	}
-	return nil, fmt.Errorf("there is no tokenizer: neither spiece.model nor tokenizer.model nor tokenizer.json: %w", fs.ErrNotExist)
+	return nil, errNone{}
 }
 
+// readAll returns the contents of all the named files.
+func readAll(files func(name string) ([]byte, error), names []string) (data [][]byte, err error) {
+	for _, name := range names {
+		content, err := files(name)
+		if err != nil {
+			return nil, err
+		}
+		data = append(data, content)
+	}
+	return data, nil
+}
+
+// errNone says that there is no tokenizer. It is an fs.ErrNotExist whose text
+// would add nothing.
+type errNone struct{}
+
+func (errNone) Error() string {
+	names := make([]string, len(forms))
+	for i, form := range forms {
+		names[i] = strings.Join(form.files, " with ")
+	}
+	return "there is no tokenizer; one of these is needed: " + strings.Join(names, ", ")
+}
+
+func (errNone) Is(target error) bool { return target == fs.ErrNotExist }
+
 // parseSentencePiece makes the tokenizer of a spiece.model or tokenizer.model.
-func parseSentencePiece(data []byte, c config, o Options) (*pipeline, error) {
-	s, err := parseProto(data)
+func parseSentencePiece(data [][]byte, c config, o Options) (*pipeline, error) {
+	s, err := parseProto(data[0])
 	if err != nil {
 		return nil, err
 	}
@@ -94,15 +127,11 @@ func parseSentencePiece(data []byte, c config, o Options) (*pipeline, error) {
 // addedTokens returns what the configuration lists, otherwise the end and the
 // unknown token.
 func (s *sentencePiece) addedTokens(c config) (added []addedToken, err error) {
-	for id, t := range c.AddedTokens {
-		if t.ID, err = strconv.ParseInt(id, 10, 32); err != nil || t.ID < 0 {
-			return nil, fmt.Errorf("tokenizer_config.json: added_tokens_decoder has the id %q", id)
+	if added, err = c.addedTokens(); err != nil || len(added) > 0 {
+		for i := range added {
+			added[i].Normalized = false // SentencePiece would not find it in its own text
 		}
-		t.Normalized = false // SentencePiece would not find it in its own text
-		added = append(added, t)
-	}
-	if len(added) > 0 {
-		return added, nil
+		return added, err
 	}
 	for i, p := range s.pieces {
 		if p.kind == unknownPiece || p.kind == controlPiece && int32(i) == s.eos {

@@ -12,11 +12,12 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"sigla/internal/require"
 )
 
 // folder reads files below dir, except the named ones.
@@ -88,7 +89,7 @@ func TestLoadFails(t *testing.T) {
 		files map[string]string
 		want  string
 	}{
-		{nil, "there is no tokenizer: neither spiece.model"},
+		{nil, "there is no tokenizer; one of these is needed: spiece.model, tokenizer.model, tokenizer.json, vocab.json with merges.txt, bpe_simple_vocab_16e6.txt.gz"},
 		{map[string]string{"tokenizer_config.json": "x"}, "read tokenizer_config.json: invalid"},
 		{map[string]string{"spiece.model": ""}, "read spiece.model: there is no vocabulary"},
 		{map[string]string{"tokenizer.model": "\xff"}, "read tokenizer.model: it is cut off or no protocol buffer"},
@@ -102,6 +103,17 @@ func TestLoadFails(t *testing.T) {
 		{map[string]string{"spiece.model": "\x0a\x05\x0a\x01a\x18\x02", "tokenizer_config.json": `{"added_tokens_decoder":{"x":{}}}`}, `has the id "x"`},
 		{map[string]string{"spiece.model": "\x0a\x05\x0a\x01a\x18\x02", "tokenizer_config.json": `{"eos_token":"b"}`}, `no eos_token "b"`},
 		{map[string]string{"spiece.model": "\x0a\x05\x0a\x01a\x18\x02", "tokenizer_config.json": `{"add_bos_token":true}`}, `no bos_token ""`},
+		{map[string]string{"vocab.json": "{}"}, "there is no tokenizer; "},
+		{map[string]string{"merges.txt": "a b"}, "there is no tokenizer; "},
+		{map[string]string{"vocab.json": "x", "merges.txt": ""}, "read vocab.json with merges.txt: vocab.json: JSON at byte 0"},
+		{map[string]string{"vocab.json": "{}x", "merges.txt": ""}, "goes on after its end"},
+		{map[string]string{"vocab.json": "{}", "merges.txt": "a b"}, `no bos_token "<|startoftext|>"`},
+		{map[string]string{"vocab.json": `{"<|startoftext|>":0}`, "merges.txt": "a b"}, `no eos_token "<|endoftext|>"`},
+		{map[string]string{"vocab.json": `{"<|startoftext|>":0,"<|endoftext|>":1,"ab":2}`, "merges.txt": "#version: 0.2\na b\nb c"}, `merge 1 makes "bc", which the vocabulary does not have`},
+		{map[string]string{"vocab.json": `{"<|startoftext|>":0,"<|endoftext|>":1}`, "merges.txt": "ab"}, "\"ab\" are not two pieces"},
+		{map[string]string{"vocab.json": `{"<|startoftext|>":0,"<|endoftext|>":1,"ab":2}`, "merges.txt": "a b", "tokenizer_config.json": `{"pad_token":"a"}`}, `no pad_token "a"`},
+		{map[string]string{"vocab.json": `{"<|startoftext|>":0,"<|endoftext|>":1}`, "merges.txt": "#version: 0.2\n"}, "merges.txt has no merges"},
+		{map[string]string{"vocab.json": `{"<|endoftext|>":0}`, "merges.txt": "", "tokenizer_config.json": `{"tokenizer_class":"GPT2TokenizerFast"}`}, `"GPT2TokenizerFast" is not supported`},
 		{map[string]string{"bpe_simple_vocab_16e6.txt.gz": "x"}, "read bpe_simple_vocab_16e6.txt.gz: "},
 		{map[string]string{"bpe_simple_vocab_16e6.txt.gz": gzipped("#version\na b\n")}, "3 lines instead of more than 48894"},
 		{map[string]string{"spiece.model": "\x0a\x05\x0a\x01a\x18\x02"}, "id 2 is outside the vocabulary of 1"},
@@ -115,8 +127,11 @@ func TestLoadFails(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: error %v, want %s", c.files, err, c.want)
 		}
+		if none := strings.HasPrefix(c.want, "there is no tokenizer"); errors.Is(err, fs.ErrNotExist) != none || err != nil && strings.HasSuffix(err.Error(), "exist") {
+			t.Errorf("%q: error %v, absent: %v", c.files, err, !none)
+		}
 	}
-	for _, name := range []string{"tokenizer_config.json", "spiece.model"} {
+	for _, name := range []string{"tokenizer_config.json", "spiece.model", "vocab.json"} {
 		_, err := Load(func(n string) ([]byte, error) {
 			if n == name {
 				return nil, broken
@@ -142,7 +157,7 @@ func gzipped(text string) string {
 func gemmaModel(t testing.TB) []byte {
 	t.Helper()
 	var pieces []string
-	decode(t, &pieces, dataDir(t), "tokenizers/siglip2/pieces_256k.json")
+	decode(t, &pieces, require.Data(t, "tokenizers/siglip2/pieces_256k.json"))
 	var out []byte
 	for id, text := range pieces {
 		kind := normalPiece
@@ -210,49 +225,9 @@ func upperASCII(r rune) rune {
 	return r
 }
 
-func clip(t testing.TB) Tokenizer {
-	dir := filepath.Join(dataDir(t), "tokenizers/clip")
-	return mustLoad(t, folder(dir), 77)
-}
-
-func TestCLIP(t *testing.T) {
-	var v vectors
-	decode(t, &v, goldenDir, "vectors.json")
-	tok := clip(t)
-	if len(v.CLIP.Cases) < 20 {
-		t.Fatalf("%d cases", len(v.CLIP.Cases))
-	}
-	for _, c := range v.CLIP.Cases {
-		if len(c.ids) <= 77 {
-			check(t, tok, c.text, padded(c.ids, 77, 49407))
-		}
-	}
-	// A pad token that is a word of the vocabulary is cut out of the text.
-	file := read(t, dataDir(t), "tokenizers/clip/tokenizer.json")
-	file = regexp.MustCompile(`"added_tokens":\s*\[`).ReplaceAll(file, []byte(`$0{"id":0,"content":"!"},`))
-	tok = mustParse(t, file, []byte(`{"pad_token":"!"}`), 77)
-	for _, c := range v.CLIPPad.Cases {
-		check(t, tok, c.text, padded(c.ids, 77, 0))
-	}
-}
-
-// OpenAI's file and the tokenizer.json are the same tokenizer.
-func TestCLIPVocabulary(t *testing.T) {
-	var v vectors
-	decode(t, &v, goldenDir, "vectors.json")
-	a, b := clip(t), mustLoad(t, folder(filepath.Join(dataDir(t), "tokenizers/clip"), "tokenizer.json"), 77)
-	if a.VocabSize() != 49408 || b.VocabSize() != 49408 {
-		t.Errorf("vocabularies of %d and %d", a.VocabSize(), b.VocabSize())
-	}
-	for _, c := range v.CLIP.Cases {
-		want, _ := a.Encode(c.text)
-		check(t, b, c.text, want)
-	}
-}
-
 // Kitoken's texts, each line a text, with the ids that the original libraries gave.
 func TestKitoken(t *testing.T) {
-	dir := filepath.Join(dataDir(t), "tokenizers/vectors-kitoken")
+	dir := require.Data(t, "tokenizers/vectors-kitoken")
 	const length = 4 << 10
 	for _, c := range []struct {
 		tok    Tokenizer
@@ -261,7 +236,7 @@ func TestKitoken(t *testing.T) {
 		after  []int32
 	}{
 		{gemma(t, `{"eos_token":"<eos>","pad_token":"<pad>"}`, length), "sentencepiece/%_tokens_gemma.txt", nil, []int32{1}},
-		{mustLoad(t, folder(filepath.Join(dataDir(t), "tokenizers/clip")), length), "tokenizers/%_tokens_clip_base.txt", []int32{49406}, []int32{49407}},
+		{mustLoad(t, folder(require.Data(t, "tokenizers/clip")), length), "tokenizers/%_tokens_clip_base.txt", []int32{49406}, []int32{49407}},
 	} {
 		for _, set := range []string{"small", "mixed"} {
 			texts := lines(t, dir, set+"_input.txt")
@@ -287,11 +262,11 @@ func TestKitoken(t *testing.T) {
 
 // The whole of a long text at once.
 func TestKitokenUTF8(t *testing.T) {
-	dir := filepath.Join(dataDir(t), "tokenizers/vectors-kitoken")
+	dir := require.Data(t, "tokenizers/vectors-kitoken")
 	text := string(read(t, dir, "utf8_input.txt"))
 	for name, tok := range map[string]Tokenizer{
 		"sentencepiece/utf8_tokens_gemma.txt":  gemma(t, `{"eos_token":"<eos>","pad_token":"<pad>"}`, 8<<10),
-		"tokenizers/utf8_tokens_clip_base.txt": mustLoad(t, folder(filepath.Join(dataDir(t), "tokenizers/clip")), 8<<10),
+		"tokenizers/utf8_tokens_clip_base.txt": mustLoad(t, folder(require.Data(t, "tokenizers/clip")), 8<<10),
 	} {
 		var want []int32
 		if err := json.Unmarshal([]byte("["+string(read(t, dir, name))+"]"), &want); err != nil {

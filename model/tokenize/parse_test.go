@@ -62,13 +62,13 @@ var badFiles = []struct {
 
 func TestBadFile(t *testing.T) {
 	for _, c := range badFiles {
-		_, err := Parse([]byte(c.tokenizer), []byte(c.config), Options{Length: 8})
+		_, err := parseJSON([]byte(c.tokenizer), []byte(c.config), Options{Length: 8})
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: error %q, want %q", c.name, err, c.want)
 		}
 	}
 	for _, length := range []int{0, -1} {
-		if _, err := Parse([]byte(unigramFile("")), nil, Options{Length: length}); err == nil || !strings.Contains(err.Error(), "no room") {
+		if _, err := parseJSON([]byte(unigramFile("")), nil, Options{Length: length}); err == nil || !strings.Contains(err.Error(), "no room") {
 			t.Errorf("length %d: %v", length, err)
 		}
 	}

@@ -1,7 +1,7 @@
 // Package tokenize turns texts into the token ids that a text tower was trained
 // on: SentencePiece's Unigram model (SigLIP) and BPE model (SigLIP 2's Gemma
-// vocabulary), and CLIP's byte-level BPE, from spiece.model, tokenizer.model or
-// tokenizer.json.
+// vocabulary), and CLIP's byte-level BPE, from the files that checkpoints come
+// with: see Load.
 //
 // Text passes through a tokenizer in five steps: added tokens such as "</s>" are
 // cut out; the rest is normalized, cut into words, and each word into pieces of
@@ -42,26 +42,18 @@ type Options struct {
 	Lower bool
 }
 
-// Parse reads the contents of tokenizer.json and tokenizer_config.json; the
-// latter may be nil.
-func Parse(tokenizerJSON, configJSON []byte, o Options) (Tokenizer, error) {
-	c, err := parseConfig(configJSON)
-	if err != nil {
-		return nil, fmt.Errorf("read tokenizer_config.json: %w", err)
-	}
-	p, err := parse(tokenizerJSON, c, o)
-	if err != nil {
-		return nil, fmt.Errorf("read tokenizer.json: %w", err)
-	}
-	return p, nil
-}
-
-func parse(tokenizerJSON []byte, c config, o Options) (*pipeline, error) {
-	f, err := parseFile(tokenizerJSON)
+// parseTokenizerJSON makes the tokenizer of a tokenizer.json.
+func parseTokenizerJSON(data [][]byte, c config, o Options) (*pipeline, error) {
+	f, err := parseFile(data[0])
 	if err != nil {
 		return nil, err
 	}
-	p := &pipeline{length: o.Length, vocab: f.vocabSize()}
+	return f.pipeline(c, o)
+}
+
+// pipeline puts together what f describes.
+func (f *file) pipeline(c config, o Options) (p *pipeline, err error) {
+	p = &pipeline{length: o.Length, vocab: f.vocabSize()}
 	switch f.kind {
 	case "Unigram":
 		p.model, err = newUnigram(f.pieces, f.unknown)

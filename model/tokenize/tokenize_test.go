@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"sigla/internal/require"
 )
 
 const goldenDir = "../testdata/golden/"
@@ -30,19 +32,19 @@ func decode(t testing.TB, to any, path ...string) {
 	}
 }
 
-// dataDir is the folder of the test data that is not part of the repository.
-func dataDir(t testing.TB) string {
-	t.Helper()
-	dir := os.Getenv("SIGLA_DATA")
-	if dir == "" {
-		t.Skip("SIGLA_DATA is not set: it names the folder with tokenizers/siglip and others")
+// parseJSON is Load of a tokenizer.json and a tokenizer_config.json, which may
+// be nil.
+func parseJSON(tokenizer, config []byte, o Options) (Tokenizer, error) {
+	files := map[string][]byte{"tokenizer.json": tokenizer}
+	if config != nil {
+		files["tokenizer_config.json"] = config
 	}
-	return dir
+	return Load(memory(files), o)
 }
 
 func mustParse(t testing.TB, tokenizer, config []byte, length int) Tokenizer {
 	t.Helper()
-	tok, err := Parse(tokenizer, config, Options{Length: length})
+	tok, err := parseJSON(tokenizer, config, Options{Length: length})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,6 +212,6 @@ func TestSigLIP(t *testing.T) {
 }
 
 func sigLIP(t testing.TB) Tokenizer {
-	dir := filepath.Join(dataDir(t), "tokenizers/siglip")
+	dir := require.Data(t, "tokenizers/siglip")
 	return mustParse(t, read(t, dir, "tokenizer.json"), read(t, dir, "tokenizer_config.json"), 64)
 }
