@@ -94,6 +94,7 @@ func (m *root) embed() tea.Cmd {
 	}
 	g, enc := m.o.Gallery, m.enc
 	return tea.Batch(watch, m.work.command(func(ctx context.Context) tea.Msg {
+		standBack() // the engine computes here, too
 		room := &roomy{Embedder: enc}
 		defer room.close()
 		err := g.Embed(ctx, room, nil)
@@ -123,20 +124,20 @@ func (m *root) classify() tea.Cmd {
 		return nil
 	}
 	m.request++
-	request, enc, base, want := m.request, m.enc, m.classes, m.labels.set
+	request, enc, odds, base, want := m.request, m.enc, m.odds, m.classes, m.labels.set
 	return m.work.command(func(ctx context.Context) tea.Msg {
-		classes, err := reclassify(ctx, base, want, enc)
+		classes, err := reclassify(ctx, base, want, enc, odds)
 		return classMsg{request, classes, err}
 	})
 }
 
 // reclassify makes a classifier of the wanted labels out of one that has some
 // of them, or out of nothing.
-func reclassify(ctx context.Context, base *gallery.Classifier, want label.Set, enc Encoder) (*gallery.Classifier, error) {
+func reclassify(ctx context.Context, base *gallery.Classifier, want label.Set, enc Encoder, odds func([]float32)) (*gallery.Classifier, error) {
 	if base == nil {
 		classes, err := gallery.NewClassifier(ctx, want, enc)
-		if err == nil && enc.Info().Kind == model.CLIP.String() {
-			classes = classes.Rewrite(model.Odds) // its probabilities are a softmax
+		if err == nil && odds != nil {
+			classes = classes.Rewrite(odds)
 		}
 		return classes, err
 	}

@@ -135,6 +135,7 @@ func (p *pictures) loadThumb(it gallery.Photo) tea.Cmd {
 		if _, ok := p.thumb(it.ID); ok { // a worker was faster
 			return thumbMsg{id: it.ID}
 		}
+		standBack()
 		img, _, err := photo.Read(it.Path)
 		if err == nil {
 			p.keep(it.ID, photo.Fit(img, thumbSide, thumbSide))
@@ -167,6 +168,7 @@ func (p *pictures) enlarge(it gallery.Photo, cols, rows int) tea.Cmd {
 	}
 	p.picture = it.ID
 	return p.work.command(func(context.Context) tea.Msg {
+		standBack()
 		img, _, err := photo.Read(it.Path)
 		if err != nil {
 			return pictureMsg{id: it.ID, err: err}

@@ -56,6 +56,7 @@ type root struct {
 	opened    chan Encoder // of one: keeps what Load gave until close
 	loadErr   error
 	score     model.Score
+	odds      func(logits []float32) // CLIP's reading of a label set; nil for SigLIP
 	embedding bool
 
 	// The labels and what they say.

@@ -6,8 +6,6 @@ import (
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
-
-	"sigla/model"
 )
 
 // view draws the whole screen: exactly h lines of exactly w cells.
@@ -217,10 +215,10 @@ func (m *root) status() string {
 func (m *root) scale() string {
 	t := math.Exp(float64(m.score.LogScale))
 	s := fmt.Sprintf("t %.1f", t)
-	if m.score.Temperature > 0 {
-		s += fmt.Sprintf("→%.1f", m.score.Temperature)
+	if m.o.Temperature > 0 {
+		s += fmt.Sprintf("→%.1f", m.o.Temperature)
 	}
-	if m.info.Kind == model.CLIP.String() {
+	if m.odds != nil {
 		return s + fmt.Sprintf("  softmax  δ %+.1f", m.score.Delta) // it has no b
 	}
 	return s + fmt.Sprintf("  b %.2f  δ %+.1f", m.score.Bias, m.score.Delta)
