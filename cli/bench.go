@@ -6,6 +6,10 @@ import (
 	"image"
 	"math/rand/v2"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,58 +21,98 @@ import (
 )
 
 func (a *app) benchCommand() *cobra.Command {
-	var random string
+	var random, folder string
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure what a model costs on this machine",
-		Long: `Measure a model: how long it takes to open, to the first embedding, per photo at several batches and per text, and the memory of the whole program; beside it the most that the processor can do, measured in the same run, and the share of it that the model reaches.
+		Long: `Measure a model: how long it takes to open, to the first embedding, per photo at several batches and per text, and the memory of the whole program; beside it the most that the processor can do, measured in the same run, and the share of it that the model reaches. JSON is one object.
 
---random NAME measures a published model's shape without its weights: a checkpoint with random values is written to a temporary folder first and removed at the end.`,
-		Example: "sigla bench\nsigla bench --random google/siglip-base-patch16-224",
+--random NAME measures a published model's shape without its weights: a checkpoint with random values is written to a temporary folder first, by another process, and removed at the end. With --output it is written to a folder that stays, and nothing is measured.`,
+		Example: "sigla bench\nsigla bench --random google/siglip-base-patch16-224\nsigla bench --random google/siglip-base-patch16-224 --output random",
 		Args:    cobra.NoArgs,
 		Run: a.configured(func(ctx context.Context, _ []string) error {
-			return a.runBench(ctx, random)
+			switch {
+			case folder != "" && random == "":
+				return usagef("bench with --output %s: name what to write there with --random", folder)
+			case folder != "":
+				return a.writeRandom(folder, random)
+			case random != "":
+				return a.benchRandom(ctx, random)
+			}
+			src, err := a.source(ctx)
+			if err != nil {
+				return err
+			}
+			return a.bench(ctx, src)
 		}),
 	}
 	cmd.Flags().StringVar(&random, "random", "", "measure random weights of this published model's shape")
+	cmd.Flags().StringVarP(&folder, "output", "o", "", "only write the random checkpoint, to this new folder")
 	return cmd
 }
 
-func (a *app) runBench(ctx context.Context, random string) (err error) {
-	var src model.Source
-	if random == "" {
-		src, err = a.source(ctx)
-	} else {
-		dir, mkErr := os.MkdirTemp("", "sigla-bench-")
-		if mkErr != nil {
-			return fmt.Errorf("write random model: %w", mkErr)
-		}
-		defer os.RemoveAll(dir)
-		src, err = randomSource(dir, random)
-	}
+// benchRandom measures random weights of a published shape. They are written
+// by a child process: the most memory that a process has had resident cannot be
+// taken back, and writing takes memory of its own.
+func (a *app) benchRandom(ctx context.Context, name string) error {
+	k, err := published(name)
 	if err != nil {
 		return err
 	}
-	return a.measure(ctx, src)
+	temp, err := os.MkdirTemp("", "sigla-bench-")
+	if err != nil {
+		return fmt.Errorf("write random model: %w", err)
+	}
+	defer os.RemoveAll(temp)
+	program, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("write random model: %w", err)
+	}
+	dir := filepath.Join(temp, "model")
+	child := exec.CommandContext(ctx, program, "bench", "--random", k.Name, "--output", dir, "--config", os.DevNull)
+	child.Args[0] = os.Args[0]
+	said, err := child.CombinedOutput()
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		return fmt.Errorf("write random model in another process: %w: %s", err, strings.TrimPrefix(strings.TrimSpace(string(said)), "sigla: "))
+	}
+	src, err := openFolder(dir, "random "+k.Name)
+	if err != nil {
+		return err
+	}
+	return a.bench(ctx, src)
 }
 
-// randomSource writes random weights of a published shape to dir.
-func randomSource(dir, name string) (model.Source, error) {
-	for _, k := range hub.Known() {
-		if k.Name != name && !strings.HasSuffix(k.Name, "/"+name) {
-			continue
-		}
-		c, err := shape(k)
-		if err == nil {
-			err = model.WriteRandom(dir, c, 1)
-		}
-		if err != nil {
-			return nil, err
-		}
-		src, err := model.Dir(dir)
-		return named{src, "random " + k.Name}, err
+// writeRandom writes random weights of a published shape to a new folder.
+func (a *app) writeRandom(dir, name string) error {
+	k, err := published(name)
+	if err != nil {
+		return err
 	}
-	return nil, fmt.Errorf("no published model is called %s; \"sigla models\" lists them", name)
+	c, err := shape(k)
+	if err != nil {
+		return err
+	}
+	// A real checkpoint must not be overwritten by mistake.
+	if found, err := os.ReadDir(dir); err == nil && len(found) > 0 {
+		return fmt.Errorf("write random model: %s is not empty; name a new folder", dir)
+	}
+	if err := model.WriteRandom(dir, c, 1); err != nil {
+		return err
+	}
+	return a.output().text(dir + "\n")
+}
+
+// published finds a model in the table by its name, with or without its owner.
+func published(name string) (hub.Checkpoint, error) {
+	for _, k := range hub.Known() {
+		if k.Name == name || strings.HasSuffix(k.Name, "/"+name) {
+			return k, nil
+		}
+	}
+	return hub.Checkpoint{}, fmt.Errorf("no published model is called %s; \"sigla models\" lists them", name)
 }
 
 // shape is what the config.json of a published model says.
@@ -91,56 +135,119 @@ func shape(k hub.Checkpoint) (model.Config, error) {
 	return c, nil
 }
 
-// measure prints one figure a line, the fastest of several runs each.
-func (a *app) measure(ctx context.Context, src model.Source) error {
-	out := a.output()
+// benchmark is what a model costs. Times are in milliseconds.
+type benchmark struct {
+	Model   string     `json:"model"`
+	Params  int        `json:"params"`
+	Device  string     `json:"device"`
+	Threads int        `json:"threads"`
+	Peak    float64    `json:"peak_flops"` // a second, of all threads
+	Open    float64    `json:"open_ms"`
+	First   float64    `json:"first_embedding_ms"` // from the start
+	Runs    []benchRun `json:"runs"`
+	Memory  int64      `json:"memory_bytes"` // 0: the system does not tell
+}
+
+// benchRun is the fastest of several runs on so many photos or texts at once.
+type benchRun struct {
+	What  string  `json:"what"`
+	Batch int     `json:"batch"`
+	Each  float64 `json:"ms_each"`
+	Rate  float64 `json:"flops"` // a second
+	Share float64 `json:"share_of_peak"`
+}
+
+// bench measures a model and prints the result.
+func (a *app) bench(ctx context.Context, src model.Source) error {
 	start := time.Now()
 	enc, err := a.load(src)
 	if err != nil {
 		return err
 	}
 	defer enc.Close()
-	opened := time.Since(start)
-	info := enc.Info()
-	photo, err := enc.Prepare(noise(info.ImageSize))
+	b, err := measure(ctx, enc, start)
 	if err != nil {
 		return err
 	}
+	return a.output().benchmark(b)
+}
+
+// measure measures a model that began to be opened at start.
+func measure(ctx context.Context, enc *encoder, start time.Time) (benchmark, error) {
+	opened, info := time.Since(start), enc.Info()
+	b := benchmark{Model: info.Name, Params: info.Params, Device: enc.Device(), Threads: enc.engine.Threads(), Open: millis(opened)}
+	photo, err := enc.Prepare(noise(info.ImageSize))
+	if err != nil {
+		return b, err
+	}
 	if _, err := enc.Embed(ctx, []any{photo}); err != nil {
-		return err
+		return b, err
 	}
-	first := time.Since(start)
-	peak := enc.engine.Peak()
-	text := fmt.Sprintf("model            %s: %.1f M parameters\nengine           %s, %d threads\npeak             %.1f GFLOP/s\nopen             %.0f ms\nfirst embedding  %.0f ms after the start\n",
-		info.Name, float64(info.Params)/1e6, enc.Device(), enc.engine.Threads(), peak/1e9, millis(opened), millis(first))
-	if err := out.text(text); err != nil {
-		return err
-	}
-	line := func(name string, n int, flops float64, run func() error) error {
+	b.First = millis(time.Since(start))
+	// The clock of a processor falls as it warms up. The higher peak of before
+	// and after makes the shares the lower, never above what is true.
+	b.Peak = enc.engine.Peak()
+	add := func(what string, n int, flops float64, run func() error) error {
 		best, err := fastest(ctx, run)
-		if err != nil {
-			return err
-		}
-		rate := float64(n) * flops / best.Seconds()
-		return out.text(fmt.Sprintf("%-15s  %8.2f ms each  %6.1f GFLOP/s  %3.0f %% of the peak\n", fmt.Sprintf("%s × %d", name, n), millis(best)/float64(n), rate/1e9, 100*rate/peak))
+		b.Runs = append(b.Runs, benchRun{What: what, Batch: n, Each: millis(best) / float64(n), Rate: float64(n) * flops / best.Seconds()})
+		return err
 	}
 	for _, n := range []int{1, 4, 16} {
-		batch := make([]any, n)
-		for i := range batch {
-			batch[i] = photo
-		}
-		if err := line("photos", n, info.ImageFLOPs, func() error { _, err := enc.Embed(ctx, batch); return err }); err != nil {
-			return err
+		batch := slices.Repeat([]any{photo}, n)
+		if err := add("photos", n, info.ImageFLOPs, func() error { _, err := enc.Embed(ctx, batch); return err }); err != nil {
+			return b, err
 		}
 	}
 	texts := make([]string, 16)
 	for i := range texts {
 		texts[i] = fmt.Sprintf("this is a photo of number %d.", i)
 	}
-	if err := line("texts", len(texts), info.TextFLOPs, func() error { _, err := enc.Model.EmbedTexts(ctx, texts); return err }); err != nil {
+	if err := add("texts", len(texts), info.TextFLOPs, func() error { _, err := enc.Model.EmbedTexts(ctx, texts); return err }); err != nil {
+		return b, err
+	}
+	b.Peak, b.Memory = max(b.Peak, enc.engine.Peak()), peakMemory()
+	for i := range b.Runs {
+		b.Runs[i].Share = b.Runs[i].Rate / b.Peak
+	}
+	return b, nil
+}
+
+// benchmark writes one figure a line; CSV has the runs only.
+func (o *output) benchmark(b benchmark) error {
+	if o.format == "json" {
+		return o.object(b)
+	}
+	if err := o.header("what", "batch", "ms_each", "flops", "share_of_peak"); err != nil {
 		return err
 	}
-	return out.text(fmt.Sprintf("memory           %s at most, of the whole program\n", peakMemory()))
+	var text strings.Builder
+	fmt.Fprintf(&text, `model            %s: %s parameters
+engine           %s, %d threads
+peak             %.1f GFLOP/s
+open             %.0f ms
+first embedding  %.0f ms after the start
+`, b.Model, millions(int64(b.Params)), b.Device, b.Threads, b.Peak/1e9, b.Open, b.First)
+	for _, r := range b.Runs {
+		if o.format == "csv" {
+			if err := o.row(r.What, strconv.Itoa(r.Batch), formatProbability(r.Each), formatProbability(r.Rate), formatProbability(r.Share)); err != nil {
+				return err
+			}
+		}
+		fmt.Fprintf(&text, "%-15s  %8.2f ms each  %6.1f GFLOP/s  %3.0f %% of the peak\n", fmt.Sprintf("%s × %d", r.What, r.Batch), r.Each, r.Rate/1e9, 100*r.Share)
+	}
+	if o.format == "csv" {
+		return nil
+	}
+	fmt.Fprintf(&text, "memory           %s at most, of the whole program\n", memorySize(b.Memory))
+	return o.text(text.String())
+}
+
+// memorySize is a number of bytes as text.
+func memorySize(bytes int64) string {
+	if bytes == 0 {
+		return "unknown"
+	}
+	return megabytes(bytes)
 }
 
 func millis(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e6 }

@@ -19,6 +19,8 @@ import (
 	"charm.land/fang/v2"
 	"github.com/charmbracelet/x/term"
 	"github.com/spf13/cobra"
+
+	"sigla/ui"
 )
 
 // Exit statuses. A signal gives 128 + its number: 130 for an interrupt.
@@ -102,14 +104,34 @@ func (a *app) fail(err error) {
 
 func (a *app) complain(err error) {
 	a.progress.clear()
-	fmt.Fprintln(a.stderr, "sigla: "+printable(err.Error()))
+	for _, err := range apart(err) {
+		if crash := (*ui.Crash)(nil); errors.As(err, &crash) {
+			fmt.Fprintf(a.stderr, "sigla: panic: %s\n\n%s\n", printable(fmt.Sprint(crash.Value)), crash.Stack)
+			continue
+		}
+		fmt.Fprintln(a.stderr, "sigla: "+printable(err.Error()))
+	}
 }
 
-// printable makes text from files fit for a terminal: control characters in a
-// file's name must not move the cursor.
+// apart returns the errors that were joined, each of which has a line.
+func apart(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var all []error
+	for _, err := range joined.Unwrap() {
+		all = append(all, apart(err)...)
+	}
+	return all
+}
+
+// printable makes text from files fit for a line of a terminal: control and
+// format characters in a file's name must not move the cursor, begin a line or
+// turn the direction of writing.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+		if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) {
 			return unicode.ReplacementChar
 		}
 		return r

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
+	"github.com/adrg/xdg"
 	"github.com/spf13/cobra"
 
 	"sigla/assets"
@@ -32,6 +34,8 @@ func (a *app) runDemo(ctx context.Context, _ []string) (err error) {
 		return fmt.Errorf("copy the demo photos: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	sweep(dir)
+	xdg.CacheHome = filepath.Join(dir, "cache") // embedded texts are the demo's own too
 	if err := a.configure(filepath.Join(dir, "config.toml")); err != nil {
 		return err
 	}
@@ -45,4 +49,14 @@ func (a *app) runDemo(ctx context.Context, _ []string) (err error) {
 		store: labelStore(filepath.Join(dir, "labels")),
 		name:  func(p gallery.Photo) string { return p.Name },
 	})
+}
+
+// sweep removes what demos left behind that were killed a day or longer ago.
+func sweep(mine string) {
+	old, _ := filepath.Glob(filepath.Join(filepath.Dir(mine), "sigla-demo-*"))
+	for _, dir := range old {
+		if info, err := os.Stat(dir); err == nil && dir != mine && time.Since(info.ModTime()) > 24*time.Hour {
+			os.RemoveAll(dir)
+		}
+	}
 }

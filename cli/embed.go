@@ -42,6 +42,9 @@ func (a *app) embedTexts(ctx context.Context, texts []string) error {
 		return err
 	}
 	defer enc.Close()
+	for _, text := range texts {
+		a.warnLong(enc, "text", text, text)
+	}
 	vectors, err := enc.EmbedTexts(ctx, texts)
 	if err != nil {
 		return err

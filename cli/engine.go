@@ -4,14 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
+	"path/filepath"
+	"runtime/debug"
 	"strconv"
 
 	"sigla/assets"
 	"sigla/cpu"
 	"sigla/model"
-	"sigla/model/hub"
 )
 
 // encoder is a model on its engine.
@@ -51,8 +51,13 @@ func (a *app) load(src model.Source) (*encoder, error) {
 	if err != nil {
 		return nil, errors.Join(err, engine.Close())
 	}
+	if !a.isStarter() {
+		// Packing the weights for the engine took as much again for a moment.
+		// The runtime would keep it for a quarter of an hour of idling.
+		debug.FreeOSMemory()
+	}
 	e := &encoder{Model: m, engine: engine}
-	e.texts = newTextCache(m.Info(), e.Device())
+	e.texts = newTextCache(m.Info(), e.Device(), src)
 	return e, nil
 }
 
@@ -69,10 +74,10 @@ func (a *app) source(ctx context.Context) (model.Source, error) {
 	if a.isStarter() {
 		return starter(), nil
 	}
-	if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) && hub.IsName(name) {
+	if isHubName(name) {
 		return a.hubSource(ctx, name)
 	}
-	return model.Dir(name)
+	return openFolder(name, filepath.Clean(name))
 }
 
 // engine opens the engine that --device, SIGLA_CPU and SIGLA_THREADS ask for.

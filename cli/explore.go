@@ -50,7 +50,7 @@ func (a *app) explore(ctx context.Context, e exploration) error {
 	if err != nil {
 		return err
 	}
-	if !isTerminal(a.stdout) {
+	if !isTerminal(a.stdout) || os.Getenv("TERM") == "dumb" { // it has no cursor to move
 		return a.list(ctx, e, set)
 	}
 	hint := ""

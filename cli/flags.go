@@ -39,7 +39,7 @@ type option struct {
 }
 
 var options = []option{
-	{name: "model", value: "folder", help: "model to use: a folder with config.json, tokenizer.json and model.safetensors (the built-in starter)",
+	{name: "model", value: "folder", help: "model to use: a folder with config.json, a tokenizer and model.safetensors, or a name on the Hugging Face hub, which is fetched once (the built-in starter)",
 		set: func(s *settings, text string) error { s.model = text; return nil }},
 	{name: "device", value: "name", initial: "auto", choices: []string{"auto", "cpu", "gpu", "gpu:software"}, env: "SIGLA_DEVICE",
 		help: "where to compute: auto, cpu, gpu or gpu:software",

@@ -3,19 +3,24 @@ package cli
 import (
 	"bytes"
 	"os"
-	"strings"
+	"strconv"
 )
 
-// peakMemory is the most memory the program has had resident.
-func peakMemory() string {
+// peakMemory is the most memory the program has had resident, in bytes; 0 if
+// the system does not tell.
+func peakMemory() int64 {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
-		return "unknown"
+		return 0
 	}
-	for line := range bytes.Lines(status) {
-		if rest, ok := bytes.CutPrefix(line, []byte("VmHWM:")); ok {
-			return strings.TrimSpace(string(rest))
+	for line := range bytes.Lines(status) { // "VmHWM:    123456 kB"
+		if f := bytes.Fields(line); len(f) == 3 && string(f[0]) == "VmHWM:" {
+			kib, err := strconv.ParseInt(string(f[1]), 10, 64)
+			if err != nil {
+				return 0
+			}
+			return kib << 10
 		}
 	}
-	return "unknown"
+	return 0
 }

@@ -2,5 +2,6 @@
 
 package cli
 
-// peakMemory is the most memory the program has had resident.
-func peakMemory() string { return "unknown" }
+// peakMemory is the most memory the program has had resident, in bytes; 0 where
+// it is not known how to ask.
+func peakMemory() int64 { return 0 }

@@ -4,11 +4,12 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
+	"sigla/model"
 	"sigla/model/hub"
 )
 
@@ -65,15 +66,24 @@ func (a *app) runModels(ctx context.Context) error {
 	return nil
 }
 
-// modelRows are the starter, the model that the settings name if it is a
-// folder, and the published ones.
+// modelRows are the starter, the model that the settings name if it is on this
+// machine, and the published ones.
 func (a *app) modelRows(ctx context.Context) ([]modelRow, error) {
-	row, err := a.describe(ctx)
+	row, err := a.describe(starter())
 	if err != nil {
 		return nil, err
 	}
-	rows := []modelRow{row}
-	client := hub.FromEnv(os.Getenv)
+	row.Kind, row.Licence, row.Where = "starter", "see NOTICE", "built in"
+	rows, client := []modelRow{row}, hub.FromEnv(os.Getenv)
+	if !a.isStarter() {
+		row, ok, err := a.namedRow(ctx, client)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			rows = append(rows, row)
+		}
+	}
 	for _, k := range hub.Known() {
 		where := ""
 		if _, ok := client.Find(k.Name); ok {
@@ -87,12 +97,28 @@ func (a *app) modelRows(ctx context.Context) ([]modelRow, error) {
 	return rows, nil
 }
 
-// describe opens the model that the settings name, the starter if none is.
-func (a *app) describe(ctx context.Context) (modelRow, error) {
+// namedRow opens the model that the settings name. One of the hub that is not
+// on this machine is passed by: to list models is no reason to fetch one. So is
+// one of the table, which has its row there.
+func (a *app) namedRow(ctx context.Context, client *hub.Client) (row modelRow, ok bool, err error) {
+	name, where := a.settings.model, "folder"
+	if isHubName(name) {
+		if _, ok := client.Find(name); !ok || slices.ContainsFunc(hub.Known(), func(k hub.Checkpoint) bool { return k.Name == name }) {
+			return row, false, nil
+		}
+		where = "on disk"
+	}
 	src, err := a.source(ctx)
 	if err != nil {
-		return modelRow{}, err
+		return row, false, err
 	}
+	row, err = a.describe(src)
+	row.Where = where
+	return row, err == nil, err
+}
+
+// describe opens a model.
+func (a *app) describe(src model.Source) (modelRow, error) {
 	enc, err := a.load(src)
 	if err != nil {
 		return modelRow{}, err
@@ -101,13 +127,12 @@ func (a *app) describe(ctx context.Context) (modelRow, error) {
 	info := enc.Info()
 	row := modelRow{
 		Name: info.Name, Kind: info.Kind, Params: int64(info.Params), Input: fmt.Sprintf("%d×%d", info.ImageSize, info.ImageSize),
-		Tokens: info.TextLen, Licence: "not stated", Where: "folder",
+		Tokens: info.TextLen, Licence: "not stated",
 	}
-	if a.isStarter() {
-		row.Kind, row.Licence, row.Where = "starter", "see NOTICE", "built in"
-	}
-	if info, err := os.Stat(filepath.Join(a.settings.model, "model.safetensors")); err == nil {
-		row.Size = info.Size()
+	if f, ok := src.(folder); ok {
+		for _, file := range f.weights() {
+			row.Size += file.Size()
+		}
 	}
 	return row, nil
 }

@@ -128,12 +128,10 @@ func (q *queue) pass() error {
 // failScan names the paths and folders that a scan could not read; err is the
 // scan's own, of one path or of several joined.
 func (a *app) failScan(g *gallery.Gallery, err error) {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, err := range joined.Unwrap() {
+	if err != nil {
+		for _, err := range apart(err) {
 			a.fail(err)
 		}
-	} else if err != nil {
-		a.fail(err)
 	}
 	for _, skip := range g.Skipped() {
 		a.fail(skip.Err)

@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -54,6 +56,13 @@ func (a *app) pull(ctx context.Context, name string) (string, error) {
 
 func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
 
+// isHubName reports whether a model is of the hub; a folder of that name comes
+// first.
+func isHubName(name string) bool {
+	_, err := os.Stat(name)
+	return errors.Is(err, fs.ErrNotExist) && hub.IsName(name)
+}
+
 // hubSource is a model of the hub: from the cache, or fetched now.
 func (a *app) hubSource(ctx context.Context, name string) (model.Source, error) {
 	dir, ok := hub.FromEnv(os.Getenv).Find(name)
@@ -63,17 +72,41 @@ func (a *app) hubSource(ctx context.Context, name string) (model.Source, error) 
 			return nil, err
 		}
 	}
-	src, err := model.Dir(dir)
+	return openFolder(dir, name)
+}
+
+// folder is a checkpoint on disk, under the name that the user knows it by.
+type folder struct {
+	model.Source
+	name, path string
+}
+
+func openFolder(path, name string) (model.Source, error) {
+	src, err := model.Dir(path)
 	if err != nil {
 		return nil, err
 	}
-	return named{src, name}, nil
+	return folder{src, name, path}, nil
 }
 
-// named is a source under the name that the user knows it by.
-type named struct {
-	model.Source
-	name string
-}
+func (f folder) Name() string { return f.name }
 
-func (n named) Name() string { return n.name }
+// weights are the files that hold the tensors: one, or all shards.
+func (f folder) weights() []fs.FileInfo {
+	entries, err := os.ReadDir(f.path)
+	if err != nil {
+		return nil // whoever opens the model says why
+	}
+	var files []fs.FileInfo
+	for _, entry := range entries {
+		info, err := os.Stat(filepath.Join(f.path, entry.Name())) // the file behind the link of a cache
+		switch {
+		case err != nil || filepath.Ext(entry.Name()) != ".safetensors":
+		case entry.Name() == "model.safetensors":
+			return []fs.FileInfo{info}
+		default:
+			files = append(files, info)
+		}
+	}
+	return files
+}

@@ -57,24 +57,24 @@ func (a *app) scorePhotos(ctx context.Context, set label.Set, paths []string, ea
 	if err != nil {
 		return err
 	}
-	a.warnLong(enc, set)
+	for _, l := range set.Labels {
+		a.warnLong(enc, "label", l.Name, append(l.Texts(set.Templates), l.NegativeTexts()...)...)
+	}
 	_, err = a.eachPhoto(ctx, paths, enc, func(photo gallery.Photo) error {
 		return each(photo, s.scores(photo.Vector))
 	})
 	return err
 }
 
-// warnLong names the labels of which the model reads only the beginning.
-func (a *app) warnLong(enc *encoder, set label.Set) {
-	for _, l := range set.Labels {
-		longest := 0
-		for _, text := range append(l.Texts(set.Templates), l.NegativeTexts()...) {
-			_, cut := enc.Tokenize(text)
-			longest = max(longest, cut)
-		}
-		if longest > 0 {
-			a.complain(fmt.Errorf("label %q: %d tokens are too many for %s and were cut off", l.Name, longest, enc.Info().Name))
-		}
+// warnLong names what has texts of which the model reads only the beginning.
+func (a *app) warnLong(enc *encoder, what, name string, texts ...string) {
+	longest := 0
+	for _, text := range texts {
+		_, cut := enc.Tokenize(text)
+		longest = max(longest, cut)
+	}
+	if longest > 0 {
+		a.complain(fmt.Errorf("%s %q: %d tokens are too many for %s and were cut off", what, name, longest, enc.Info().Name))
 	}
 }
 

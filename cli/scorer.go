@@ -22,7 +22,9 @@ type scorer struct {
 	classifier *gallery.Classifier
 	adjust     []model.Adjust // of each label
 	cuts       []float32      // logit from which on each label holds
-	chooses    bool           // the model chooses among labels: CLIP
+
+	odds func(logits []float32) // CLIP's reading of a label set; nil for SigLIP
+	read model.Score            // of what odds makes, or of the logits themselves
 }
 
 func newScorer(ctx context.Context, set label.Set, enc *encoder, by *settings) (*scorer, error) {
@@ -33,11 +35,15 @@ func newScorer(ctx context.Context, set label.Set, enc *encoder, by *settings) (
 	if err != nil {
 		return nil, err
 	}
-	s := &scorer{score: by.score(enc.Info()), classifier: c, chooses: enc.Info().Kind == model.CLIP.String()}
+	s := &scorer{score: by.score(enc.Info()), classifier: c}
+	s.read = s.score
+	if enc.Info().Kind == model.CLIP.String() {
+		s.odds, s.read = s.score.Choosing()
+	}
 	for _, l := range set.Labels {
 		adjust := model.Adjust{Scale: l.Scale, Delta: l.Bias}
 		s.adjust = append(s.adjust, adjust)
-		s.cuts = append(s.cuts, s.score.Cut(l.Cutoff(), adjust))
+		s.cuts = append(s.cuts, s.read.Cut(l.Cutoff(), adjust))
 	}
 	return s, nil
 }
@@ -57,13 +63,13 @@ type labelScore struct {
 func (s *scorer) scores(vector []float32) []labelScore {
 	logits := s.classifier.Logits(vector, s.score.Logit)
 	read := logits
-	if s.chooses {
+	if s.odds != nil {
 		read = slices.Clone(logits)
-		model.Odds(read)
+		s.odds(read)
 	}
 	scores := make([]labelScore, len(logits))
 	for i, l := range s.classifier.Set().Labels {
-		scores[i] = labelScore{l.Name, logits[i], s.score.Probability(read[i], s.adjust[i]), read[i] >= s.cuts[i]}
+		scores[i] = labelScore{l.Name, logits[i], s.read.Probability(read[i], s.adjust[i]), read[i] >= s.cuts[i]}
 	}
 	slices.SortStableFunc(scores, func(x, y labelScore) int { return cmp.Compare(y.Probability, x.Probability) })
 	return scores

@@ -50,6 +50,9 @@ func (a *app) runSearch(ctx context.Context, query string, args []string, limit 
 	if err != nil {
 		return err
 	}
+	if !byPhoto {
+		a.warnLong(enc, "text", query, query)
+	}
 	g, err := a.eachPhoto(ctx, paths, enc, func(gallery.Photo) error { return nil })
 	if err != nil {
 		return err

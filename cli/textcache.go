@@ -4,10 +4,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/adrg/xdg"
@@ -32,9 +35,18 @@ type textCache struct {
 }
 
 // newTextCache is the cache of a model on an engine: other engines round
-// otherwise, and scores should not depend on who came first.
-func newTextCache(info model.Info, device string) *textCache {
-	name := info.Digest[:32] + "-" + fileName(device)
+// otherwise, and scores should not depend on who came first. The digest reads
+// samples of large tensors, so a changed row of a token table can escape it;
+// size and time of the weight files say that they are the same.
+func newTextCache(info model.Info, device string, src model.Source) *textCache {
+	h := sha256.New()
+	io.WriteString(h, info.Digest)
+	if f, ok := src.(folder); ok {
+		for _, file := range f.weights() {
+			fmt.Fprintf(h, "\n%s %d %d", file.Name(), file.Size(), file.ModTime().UnixNano())
+		}
+	}
+	name := fmt.Sprintf("%.16x-%s", h.Sum(nil), fileName(device))
 	return &textCache{path: filepath.Join(xdg.CacheHome, "sigla", "texts", name), width: info.Width}
 }
 
@@ -102,12 +114,16 @@ func (c *textCache) read() {
 	}
 }
 
-// add remembers new embeddings and appends them to the file.
+// add remembers new embeddings and appends them to the file. One that is not
+// finite is an error to be met each time, not a result to keep.
 func (c *textCache) add(texts []string, rows [][]float32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var data []byte
 	for i, text := range texts {
+		if !finiteRow(rows[i]) {
+			continue
+		}
 		key := sha256.Sum256([]byte(text))
 		c.known[key] = rows[i]
 		start := len(data)
@@ -117,7 +133,7 @@ func (c *textCache) add(texts []string, rows [][]float32) {
 		}
 		data = binary.LittleEndian.AppendUint32(data, crc32.Checksum(data[start:], castagnoli))
 	}
-	if os.MkdirAll(filepath.Dir(c.path), 0o755) != nil {
+	if len(data) == 0 || os.MkdirAll(filepath.Dir(c.path), 0o755) != nil {
 		return
 	}
 	f, err := os.OpenFile(c.path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o644)
@@ -130,4 +146,8 @@ func (c *textCache) add(texts []string, rows [][]float32) {
 		return
 	}
 	f.Write(data)
+}
+
+func finiteRow(row []float32) bool {
+	return !slices.ContainsFunc(row, func(v float32) bool { return v-v != 0 })
 }
