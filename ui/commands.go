@@ -108,8 +108,12 @@ func (m *root) embedDone(msg embedMsg) tea.Cmd {
 	if msg.err != nil && !errors.Is(msg.err, context.Canceled) {
 		m.warn(msg.err)
 	}
+	var again tea.Cmd
+	if p := m.progress; msg.err == nil && p.Done+p.Failed < p.Found {
+		again = m.embed() // it ended before the scan had found them
+	}
 	m.settled()
-	return tea.Batch(m.rescore(), m.rank())
+	return tea.Batch(again, m.rescore(), m.rank())
 }
 
 type classMsg struct {
