@@ -17,8 +17,13 @@ func (r *run) decode() {
 		if !ok {
 			return
 		}
-		info, input, err := r.prepare(id, path)
-		r.deliver(prepared{id, path, input}, info, err)
+		p := prepared{id: id, path: path, reading: r.read(path)}
+		var err error
+		if r.find(&p); p.vector == nil {
+			err = r.prepare(&p)
+			p.check(path)
+		}
+		r.deliver(p, err)
 	}
 }
 
@@ -31,7 +36,7 @@ func (r *run) take() (id int, path string, ok bool) {
 	most := 2*batchSize + r.workers
 	for !r.ended() {
 		if ahead := len(r.prepared) + r.held; ahead < 2*most {
-			if id, ok := g.take(ahead >= most); ok {
+			if id, ok := g.take(ahead >= most, r.recalled); ok {
 				r.held++
 				return id, g.slots[id].Path, true
 			}
@@ -45,36 +50,38 @@ func (r *run) ended() bool { return r.over || r.ctx.Err() != nil }
 
 // prepare reads a photo and makes the model's input of it. A photo that makes
 // a decoder or the model panic is a photo that fails.
-func (r *run) prepare(id int, path string) (info photo.Info, input any, err error) {
+func (r *run) prepare(p *prepared) (err error) {
 	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("prepare photo %s: panic: %v", path, p)
+		if v := recover(); v != nil {
+			err = fmt.Errorf("prepare photo %s: panic: %v", p.path, v)
 		}
 	}()
-	info, err = photo.Stat(path)
+	if p.info, err = photo.Stat(p.path); err != nil {
+		p.failed(err)
+		return err
+	}
+	if !r.reserve(p.info.Memory) {
+		return r.ctx.Err()
+	}
+	defer r.release(p.info.Memory)
+	img, info, err := photo.Read(p.path)
 	if err != nil {
-		return info, nil, err
+		p.failed(err)
+		return err
 	}
-	if !r.reserve(info.Memory) {
-		return info, nil, r.ctx.Err()
-	}
-	defer r.release(info.Memory)
-	img, info, err := photo.Read(path)
-	if err != nil {
-		return info, nil, err
-	}
+	p.info = info
 	if r.g.decoded != nil {
-		r.g.decoded(id, img)
+		r.g.decoded(p.id, img)
 	}
-	if input, err = r.e.Prepare(img); err != nil {
-		err = fmt.Errorf("prepare photo %s: %w", path, err)
+	if p.input, err = r.e.Prepare(img); err != nil {
+		err = fmt.Errorf("prepare photo %s: %w", p.path, err)
 	}
-	return info, input, err
+	return err
 }
 
-// deliver hands a photo on to be embedded, or ends it if it has failed. What
-// comes after the end is dropped and remains Waiting.
-func (r *run) deliver(p prepared, info photo.Info, err error) {
+// deliver hands a photo on to be embedded, or ends it if it has failed or its
+// vector is known. What comes after the end is dropped and remains Waiting.
+func (r *run) deliver(p prepared, err error) {
 	g := r.g
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -82,10 +89,18 @@ func (r *run) deliver(p prepared, info photo.Info, err error) {
 	if r.ended() {
 		return
 	}
-	g.slots[p.id].Info = info
-	if err != nil {
+	g.slots[p.id].Info = p.info
+	switch {
+	case err != nil:
 		g.settle(p.id, nil, err)
-	} else {
+		if p.reason != "" {
+			g.note(p, nil)
+		}
+	case p.vector != nil && g.remember(p.id, p.info, p.vector):
+		g.note(p, nil)
+	case p.vector != nil:
+		g.settle(p.id, nil, fmt.Errorf("embed photo %s: the catalog's vector is of another size", p.path))
+	default:
 		r.prepared = append(r.prepared, p)
 	}
 	g.changed()

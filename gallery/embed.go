@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"sigla/gallery/photo"
 )
 
 const (
@@ -51,13 +53,16 @@ type run struct {
 	e       Embedder
 	ctx     context.Context
 	workers int
-	limit   int // photos of the next batch at most
-	refused int // photos in a row
+	limit   int           // photos of the next batch at most
+	refused int           // photos in a row
+	keeps   bool          // there is a catalog
+	done    chan struct{} // closed when the workers are to end
 
 	// guarded by g.mu
 	over     bool       // the workers are to end
 	held     int        // photos that workers have in hand
 	prepared []prepared // waiting to be embedded
+	recalled int        // photos below are not in the catalog, or have what it has
 	budget   budget
 }
 
@@ -65,7 +70,10 @@ type run struct {
 type prepared struct {
 	id    int
 	path  string
+	info  photo.Info
 	input any
+	reading
+	vector []float32 // that the catalog has; there is no input then
 }
 
 // Embed embeds every photo that is Waiting, also those that a Scan running
@@ -90,7 +98,8 @@ func (g *Gallery) Embed(ctx context.Context, e Embedder, changed func()) error {
 	if changed != nil {
 		defer g.notify(changed)()
 	}
-	r := &run{g: g, e: e, ctx: ctx, workers: runtime.GOMAXPROCS(0), limit: 1}
+	r := &run{g: g, e: e, ctx: ctx, workers: runtime.GOMAXPROCS(0), limit: 1,
+		done: make(chan struct{}), keeps: g.load(ctx), recalled: anyPhoto}
 	defer r.start()()
 	for {
 		batch := r.collect()
@@ -137,6 +146,9 @@ func (r *run) start() (stop func()) {
 	g := r.g
 	g.mu.Lock()
 	g.embedding = true
+	if r.keeps {
+		r.recalled = 0
+	}
 	g.changed()
 	g.mu.Unlock()
 
@@ -151,6 +163,10 @@ func (r *run) start() (stop func()) {
 	for range r.workers {
 		workers.Go(r.decode)
 	}
+	if r.keeps {
+		workers.Go(r.recall)
+		workers.Go(r.store)
+	}
 	return func() {
 		if !unwatch() {
 			<-woken
@@ -159,7 +175,12 @@ func (r *run) start() (stop func()) {
 		r.over = true
 		g.moved.Broadcast()
 		g.mu.Unlock()
+		close(r.done)
 		workers.Wait()
+		if r.keeps {
+			r.finish()
+			g.keep.facts = nil // 20 MB of 100,000 photos
+		}
 
 		g.mu.Lock()
 		defer g.mu.Unlock()
@@ -234,7 +255,7 @@ func (r *run) embed(batch []prepared) error {
 		err = fmt.Errorf("%d vectors for %d photos", len(vectors), len(batch))
 	}
 	if err == nil {
-		return r.store(batch, vectors)
+		return r.settle(batch, vectors)
 	}
 	if len(batch) == 1 {
 		return r.refuse(batch[0], err)
@@ -258,17 +279,17 @@ func nextLimit(limit, n int, took time.Duration) int {
 	return min(max(fits, 1), batchSize)
 }
 
-// store makes photos Ready.
-func (r *run) store(batch []prepared, vectors [][]float32) error {
+// settle makes photos Ready.
+func (r *run) settle(batch []prepared, vectors [][]float32) error {
 	for i, v := range vectors {
-		if err := r.storeOne(batch[i], v); err != nil {
+		if err := r.settleOne(batch[i], v); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *run) storeOne(p prepared, vector []float32) error {
+func (r *run) settleOne(p prepared, vector []float32) error {
 	if !isUnit(vector) {
 		return r.refuse(p, errors.New("its vector is not of length 1"))
 	}
@@ -283,6 +304,7 @@ func (r *run) storeOne(p prepared, vector []float32) error {
 	}
 	r.refused = 0
 	g.settle(p.id, vector, nil)
+	g.note(p, g.slots[p.id].Vector)
 	g.changed()
 	return nil
 }

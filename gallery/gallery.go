@@ -5,6 +5,7 @@
 //	          → vectors; the photo is Ready, or Failed and says why
 //	Rank      a query's vector → the photos closest to it
 //	Scores    a Classifier's labels → a logit for every photo and label
+//	catalog   keeps vectors from one run to the next (UseCatalog)
 //
 // It knows no model: it asks for an Embedder. Scan and Embed run beside whoever
 // watches; every method may be called at any time from any goroutine.
@@ -16,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"sigla/gallery/catalog"
 	"sigla/gallery/photo"
 )
 
@@ -65,17 +67,26 @@ type Gallery struct {
 	skipped []Skip
 	scans   int // running
 
-	rows      rows
-	failed    int
-	embedding bool
-	meter     meter
-	order     order
+	rows       rows
+	failed     int
+	remembered int // of rows: not embedded, for the catalog had them
+	embedding  bool
+	meter      meter
+	order      order
+
+	keep keeper
 }
 
 // A slot is a photo and whether the running Embed has begun with it.
 type slot struct {
 	Photo
 	taken bool
+
+	// For the catalog.
+	tracked bool         // Scan writes its file down
+	file    int64        // the file's ID there, 0 until Scan has
+	content catalog.Hash // what is in it, if that was read
+	reason  string       // why there is no photo in it
 }
 
 // New returns an empty gallery.
@@ -126,6 +137,7 @@ func (g *Gallery) Skipped() []Skip {
 // Progress is how far a gallery has come.
 type Progress struct {
 	Found, Done, Failed int           // photos; Done have vectors
+	Remembered          int           // of those Done: from the catalog, not embedded
 	Scanning, Embedding bool          // Embedding also while Embed waits for Scan
 	Rate                float64       // photos/s, done or failed, of the last seconds with work
 	Left                time.Duration // for the photos found; 0 if unknown
@@ -136,12 +148,13 @@ func (g *Gallery) Progress() Progress {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	p := Progress{
-		Found:     len(g.slots),
-		Done:      len(g.rows.ids),
-		Failed:    g.failed,
-		Scanning:  g.scans > 0,
-		Embedding: g.embedding,
-		Rate:      g.meter.rate(g.now()),
+		Found:      len(g.slots),
+		Done:       len(g.rows.ids),
+		Failed:     g.failed,
+		Remembered: g.remembered,
+		Scanning:   g.scans > 0,
+		Embedding:  g.embedding,
+		Rate:       g.meter.rate(g.now()),
 	}
 	if p.Rate > 0 {
 		p.Left = time.Duration(float64(g.waiting()) / p.Rate * float64(time.Second))

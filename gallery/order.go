@@ -33,10 +33,10 @@ func (g *Gallery) Want(ids []int) {
 
 // take returns the next photo that nobody has begun with and marks it taken.
 // With wantedOnly it passes by photos that are not on the screen. It is called
-// with mu held.
-func (g *Gallery) take(wantedOnly bool) (id int, ok bool) {
+// with mu held. Photos from end on are not to be taken yet.
+func (g *Gallery) take(wantedOnly bool, end int) (id int, ok bool) {
 	o := &g.order
-	for ; o.near < len(o.wanted); o.near++ {
+	for ; o.near < len(o.wanted) && o.wanted[o.near] < end; o.near++ {
 		if id := o.wanted[o.near]; g.free(id) {
 			g.slots[id].taken = true
 			return id, true
@@ -45,7 +45,7 @@ func (g *Gallery) take(wantedOnly bool) (id int, ok bool) {
 	if wantedOnly {
 		return 0, false
 	}
-	for ; o.next < len(g.slots); o.next++ {
+	for ; o.next < min(len(g.slots), end); o.next++ {
 		if id := o.next; g.free(id) {
 			g.slots[id].taken = true
 			return id, true
@@ -79,5 +79,7 @@ func (g *Gallery) settle(id int, vector []float32, err error) {
 	if _, wanted := g.order.rank[id]; wanted {
 		g.order.left--
 	}
-	g.meter.count(g.now())
+	if s.taken {
+		g.meter.count(g.now())
+	}
 }

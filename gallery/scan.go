@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"sigla/gallery/catalog"
 	"sigla/gallery/photo"
 )
 
@@ -24,10 +25,14 @@ import (
 // extension. That it cannot be read is an error, after the other paths have
 // been scanned; whatever cannot be read below it is in Skipped instead. Scan
 // may be called again, also while Embed runs, and adds what is new.
+//
+// With a catalog (UseCatalog) the differences are written into it when Scan
+// comes to its end, unless ctx ends before.
 func (g *Gallery) Scan(ctx context.Context, paths ...string) error {
 	g.countScans(+1)
 	defer g.countScans(-1)
-	w := &walk{g: g, ctx: ctx}
+	w := &walk{g: g, ctx: ctx, catalog: g.openCatalog(ctx)}
+	defer w.closeBooks()
 	var errs []error
 	for _, p := range paths {
 		err := w.root(p)
@@ -67,6 +72,11 @@ type walk struct {
 	visited []fs.FileInfo
 	doors   []fs.FileInfo
 	above   []fs.FileInfo // from the root down to the present folder
+
+	catalog *catalog.Catalog // nil: none
+	books   []*book
+	book    *book  // that of the present root; nil: none
+	prefix  string // of the present root in it
 }
 
 // A place is a file or folder by its three names.
@@ -88,8 +98,14 @@ func (w *walk) root(named string) error {
 	at := place{path: named, real: realPath(named)}
 	switch {
 	case info.IsDir():
-		return w.folder(at, info, true)
+		w.turnTo(at.real)
+		err := w.folder(at, info, true)
+		if err != nil {
+			w.doubt(at)
+		}
+		return err
 	case info.Mode().IsRegular():
+		w.book = nil // a file that is named alone is known by its content
 		at.name = filepath.Base(named)
 		w.add(at, info)
 		return nil
@@ -112,6 +128,7 @@ func realPath(path string) string {
 // of this folder only.
 func (w *walk) folder(at place, info fs.FileInfo, door bool) error {
 	if w.seen(info, door) {
+		w.doubt(at)
 		return nil
 	}
 	w.above = append(w.above, info)
@@ -206,12 +223,12 @@ func (w *walk) entry(at place, e fs.DirEntry) (isFolder bool, err error) {
 	case !link && errors.Is(err, fs.ErrNotExist):
 		// It was deleted while the folder was listed.
 	case err != nil:
-		w.skip(at.path, err)
+		w.skip(at, err)
 	case info.IsDir():
 		return true, nil
 	case !isPhoto:
 	case !info.Mode().IsRegular():
-		w.skip(at.path, errors.New("not a regular file"))
+		w.skip(at, errors.New("not a regular file"))
 	default:
 		if link {
 			at.real = realPath(at.path)
@@ -233,19 +250,25 @@ func (w *walk) subfolder(at place, link bool) {
 		err = w.folder(at, info, link)
 	}
 	if err != nil && w.ctx.Err() == nil {
-		w.skip(at.path, err)
+		w.skip(at, err)
 	}
 }
 
-func (w *walk) skip(path string, err error) {
+func (w *walk) skip(at place, err error) {
+	w.doubt(at)
 	g := w.g
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.skipped = append(g.skipped, Skip{path, scanError(path, err)})
+	g.skipped = append(g.skipped, Skip{at.path, scanError(at.path, err)})
 	g.changed()
 }
 
 func (w *walk) add(at place, info fs.FileInfo) {
+	var file catalog.File
+	changed := false
+	if w.book != nil {
+		file, changed = w.book.see(path.Join(w.prefix, at.name), info)
+	}
 	g := w.g
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -253,12 +276,20 @@ func (w *walk) add(at place, info fs.FileInfo) {
 		return
 	}
 	g.known[at.real] = struct{}{}
-	g.slots = append(g.slots, slot{Photo: Photo{
-		ID:       len(g.slots),
-		Path:     at.path,
-		Name:     at.name,
-		Size:     info.Size(),
-		Modified: info.ModTime(),
-	}})
+	id := len(g.slots)
+	s := slot{
+		Photo:   Photo{ID: id, Path: at.path, Name: at.name, Size: info.Size(), Modified: info.ModTime()},
+		tracked: w.book != nil,
+		content: file.Hash,
+	}
+	if changed {
+		w.book.found = append(w.book.found, finding{id, file})
+	} else {
+		s.file = file.ID
+	}
+	g.slots = append(g.slots, s)
+	if file.Error != "" {
+		g.settle(id, nil, fmt.Errorf("read photo %s: %s", at.path, file.Error))
+	}
 	g.changed()
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -84,5 +85,25 @@ func TestScanPipe(t *testing.T) {
 	})
 	if err := g.Scan(context.Background(), pipe); err == nil {
 		t.Error("a named pipe was taken for a photo")
+	}
+}
+
+// Names that are no text, and names that look like something else, are kept
+// byte for byte.
+func TestHostileNamesAreRemembered(t *testing.T) {
+	dir, data := t.TempDir(), t.TempDir()
+	for i, name := range []string{"new\nline", "\xff\xfe", strings.Repeat("x", 251), "\u202egnp", "'; DROP TABLE files; --", " ", "%s", `back\slash`} {
+		writePhoto(t, filepath.Join(dir, name, name+".png"), i)
+	}
+	first, again := new(fake), new(fake)
+	session(t, data, first, dir)
+	g := session(t, data, again, dir)
+	checkEmbedded(t, first, 0, 1, 2, 3, 4, 5, 6, 7)
+	checkEmbedded(t, again)
+	if p := g.Progress(); p.Remembered != 8 {
+		t.Errorf("progress %+v", p)
+	}
+	if st, root := status(t, data); root.Files != 8 || root.Missing != 0 {
+		t.Errorf("status %+v", st)
 	}
 }
