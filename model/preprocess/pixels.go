@@ -13,6 +13,11 @@ import (
 	"image"
 )
 
+// Version numbers what is done to a picture between its file and the image
+// tower. Vectors that were kept of pictures count only under the version they
+// were made with: raise it with any change that moves a number.
+const Version = 1
+
 // Pixels is a picture of 8-bit RGB, rows from the top, R G B interleaved:
 // Pix holds 3·Width·Height bytes without padding.
 type Pixels struct {
