@@ -16,12 +16,13 @@ import (
 type look struct {
 	progress gallery.Progress
 	skipped  []gallery.Skip
+	unkept   error           // what is wrong with the catalog
 	photos   []gallery.Photo // those not known before, and those asked for
 }
 
 // lookAt reads the photos from known on, and those of ids.
 func lookAt(g *gallery.Gallery, known int, ids []int) look {
-	l := look{progress: g.Progress(), skipped: g.Skipped()}
+	l := look{progress: g.Progress(), skipped: g.Skipped(), unkept: g.CatalogErr()}
 	for id := known; id < l.progress.Found; id++ {
 		l.photos = append(l.photos, g.Photo(id))
 	}
@@ -44,6 +45,10 @@ func (m *root) see(l look) {
 	}
 	if now := m.progress; l.progress.Found >= now.Found && l.progress.Done+l.progress.Failed >= now.Done+now.Failed {
 		m.progress, m.skipped = l.progress, l.skipped
+	}
+	if l.unkept != nil && m.unkept == nil {
+		m.unkept = l.unkept
+		m.warn(l.unkept)
 	}
 }
 

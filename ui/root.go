@@ -40,6 +40,7 @@ type root struct {
 	lookDue  bool // and another must follow
 	scanning bool
 	scanErr  error
+	unkept   error              // what is wrong with the catalog; said once
 	seen     uint64             // version of the gallery that progress is of
 	watches  int                // watches begun
 	unwatch  context.CancelFunc // ends the one that runs; nil if none does
