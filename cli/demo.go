@@ -47,6 +47,7 @@ func (a *app) runDemo(ctx context.Context, _ []string) (err error) {
 		title: "demo",
 		paths: []string{photos},
 		store: labelStore(filepath.Join(dir, "labels")),
+		data:  filepath.Join(dir, "data"),
 		name:  func(p gallery.Photo) string { return p.Name },
 	})
 }

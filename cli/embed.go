@@ -17,7 +17,7 @@ func (a *app) embedCommand() *cobra.Command {
 		Short: "Print embeddings of photos or texts",
 		Long: `Print the embedding, a unit vector of f32 numbers, of photos, of all photos in folders, or of texts.
 
-A text is taken as it is: no template is put around it. JSON has one object a line: {"path":P,"embedding":[...]} or {"text":T,"embedding":[...]}.`,
+A text is taken as it is: no template is put around it. Everything is computed anew, in f32: what sigla index keeps, in half precision, is not used. JSON has one object a line: {"path":P,"embedding":[...]} or {"text":T,"embedding":[...]}.`,
 		Example: `sigla embed --format json Pictures > pictures.jsonl
 sigla embed --text "two dogs at a window" --text sunset`,
 		Run: a.configured(func(ctx context.Context, args []string) error {
@@ -75,10 +75,9 @@ func (a *app) embedPhotos(ctx context.Context, args []string) error {
 	if err := out.vectorHeader("path", enc); err != nil {
 		return err
 	}
-	_, err = a.eachPhoto(ctx, paths, enc, func(photo gallery.Photo) error {
+	return a.eachPhoto(ctx, gallery.New(), paths, enc, func(photo gallery.Photo) error {
 		return out.vector("path", photo.Path, photo.Vector)
 	})
-	return err
 }
 
 // vectorHeader names the columns of vectors: kind, v0, v1, ….

@@ -32,7 +32,7 @@ func (a *app) runExplore(ctx context.Context, args []string) error {
 		return fmt.Errorf("open %s: no such file or folder%s", args[0], hint)
 	}
 	name := func(p gallery.Photo) string { return p.Path }
-	return a.explore(ctx, exploration{title: args[0], paths: paths, store: userLabels(), name: name})
+	return a.explore(ctx, exploration{title: args[0], paths: paths, store: userLabels(), data: dataDir(), name: name})
 }
 
 // exploration is a set of photos to look at.
@@ -40,6 +40,7 @@ type exploration struct {
 	title string
 	paths []string
 	store labelStore
+	data  string                     // folder of the catalog
 	name  func(gallery.Photo) string // what a list calls a photo
 }
 
@@ -61,13 +62,22 @@ func (a *app) explore(ctx context.Context, e exploration) error {
 	if err != nil {
 		return err
 	}
+	g := catalogued(e.data)
+	defer a.closeCatalogued(g)
 	return ui.Run(ctx, ui.Options{
-		Title:       e.title,
-		Gallery:     gallery.New(),
-		Paths:       e.paths,
-		Labels:      set,
-		Save:        save,
-		Load:        func(context.Context) (ui.Encoder, error) { return a.load(src) },
+		Title:   e.title,
+		Gallery: g,
+		Paths:   e.paths,
+		Labels:  set,
+		Save:    save,
+		Load: func(context.Context) (ui.Encoder, error) {
+			enc, err := a.load(src)
+			if err != nil {
+				return nil, err
+			}
+			g.UseModel(enc.catalogModel())
+			return enc, nil
+		},
 		Delta:       a.settings.bias,
 		Temperature: a.settings.temperature,
 		Hint:        hint,

@@ -49,15 +49,14 @@ func (a *app) readPaths() (paths []string, err error) {
 	}
 }
 
-// eachPhoto finds and embeds the photos under paths and gives them to each in
-// the order in which they were found, as soon as it is their turn. Whatever
+// eachPhoto finds and embeds the photos under paths in a gallery that is empty
+// and gives them to each in the order in which they were found, as soon as it is their turn. Whatever
 // cannot be read is named and left out; eachPhoto itself fails if ctx ends, if
-// the model does, or if each does. The gallery it returns has all photos.
-func (a *app) eachPhoto(ctx context.Context, paths []string, enc gallery.Embedder, each func(gallery.Photo) error) (*gallery.Gallery, error) {
+// the model does, or if each does.
+func (a *app) eachPhoto(ctx context.Context, g *gallery.Gallery, paths []string, enc gallery.Embedder, each func(gallery.Photo) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer a.progress.clear()
-	g := gallery.New()
 	var scanErr error
 	moved, ended := make(chan struct{}, 1), make(chan error, 1)
 	notice := func() {
@@ -83,7 +82,7 @@ func (a *app) eachPhoto(ctx context.Context, paths []string, enc gallery.Embedde
 			if err := q.pass(); err != nil {
 				cancel()
 				<-ended
-				return nil, err
+				return err
 			}
 			a.progress.draw(g.Progress())
 		case err := <-ended:
@@ -91,10 +90,10 @@ func (a *app) eachPhoto(ctx context.Context, paths []string, enc gallery.Embedde
 				err = q.pass()
 			}
 			if err != nil {
-				return nil, err
+				return err
 			}
 			a.failScan(g, scanErr)
-			return g, nil
+			return nil
 		}
 	}
 }

@@ -15,7 +15,7 @@ func (a *app) scoreCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "score PATH...",
 		Short: "Print the logit and probability of every label",
-		Long: `Score photos, and all photos in folders, against the labels.
+		Long: `Score photos, and all photos in folders, against the labels. Everything is computed anew, in f32: what sigla index keeps, in half precision, is not used.
 
 The logit is the model's own, exp(t')·cosine + b. The probability follows --bias and --temperature and the labels' own calibration: sigmoid(s·(logit − b) + b + δ). The probabilities of a label set need not sum to one.
 
@@ -60,10 +60,9 @@ func (a *app) scorePhotos(ctx context.Context, set label.Set, paths []string, ea
 	for _, l := range set.Labels {
 		a.warnLong(enc, "label", l.Name, append(l.Texts(set.Templates), l.NegativeTexts()...)...)
 	}
-	_, err = a.eachPhoto(ctx, paths, enc, func(photo gallery.Photo) error {
+	return a.eachPhoto(ctx, gallery.New(), paths, enc, func(photo gallery.Photo) error {
 		return each(photo, s.scores(photo.Vector))
 	})
-	return err
 }
 
 // warnLong names what has texts of which the model reads only the beginning.

@@ -39,6 +39,9 @@ func TestDemoOnTerminal(t *testing.T) {
 		t.Errorf("exit status %d after q, want 0", status)
 	}
 	c.restored()
+	if _, err := os.Stat(filepath.Join(c.home, "data")); err == nil {
+		t.Error("the demo has written into the user's data folder")
+	}
 }
 
 // Signals leave the terminal as it was and remove the demo's photos.

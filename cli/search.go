@@ -20,6 +20,8 @@ func (a *app) searchCommand() *cobra.Command {
 		Short: "Rank photos by a text or by a photo",
 		Long: `Rank the photos under PATH, the current folder if none is named, by how well they fit QUERY: a text, which is taken as it is, or the path of a photo.
 
+Photos are embedded when they are first met and kept in the catalog, as sigla index does.
+
 Text has rank, cosine, probability and path; with -0 it has paths only, ready for xargs -0. JSON has one object a line: {"path","rank","cosine","logit","probability"}. The model has no logit for two photos: with a photo as QUERY logit and probability are null.`,
 		Example: `sigla search "a dog in the snow" Pictures
 sigla search beach.jpg Pictures --limit 5
@@ -53,8 +55,10 @@ func (a *app) runSearch(ctx context.Context, query string, args []string, limit 
 	if !byPhoto {
 		a.warnLong(enc, "text", query, query)
 	}
-	g, err := a.eachPhoto(ctx, paths, enc, func(gallery.Photo) error { return nil })
-	if err != nil {
+	g := catalogued(dataDir())
+	defer a.closeCatalogued(g)
+	g.UseModel(enc.catalogModel())
+	if err := a.eachPhoto(ctx, g, paths, enc, func(gallery.Photo) error { return nil }); err != nil {
 		return err
 	}
 	out := a.output()
