@@ -58,7 +58,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status": status, "photos": photos, "broken": brokenPhotos, "checkpoint": checkpoint, "edit": edit,
+			"status": status, "photos": photos, "broken": brokenPhotos, "checkpoint": checkpoint, "edit": edit, "cut": cutFile,
 		},
 	})
 }
@@ -168,4 +168,14 @@ func edit(ts *testscript.TestScript, neg bool, args []string) {
 		head = append(binary.LittleEndian.AppendUint64(nil, uint64(len(head))), head...)
 	}
 	ts.Check(os.WriteFile(path, append(head, rest...), 0o644))
+}
+
+// cutFile takes the second half of a file away: cut FILE.
+func cutFile(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: cut FILE")
+	}
+	info, err := os.Stat(ts.MkAbs(args[0]))
+	ts.Check(err)
+	ts.Check(os.Truncate(ts.MkAbs(args[0]), info.Size()/2))
 }

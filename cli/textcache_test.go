@@ -2,10 +2,15 @@ package cli
 
 import (
 	"context"
+	"crypto/sha256"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
+
+	"sigla/model"
 )
 
 func TestTextCache(t *testing.T) {
@@ -76,4 +81,59 @@ func checkTexts(t *testing.T, enc *encoder, c *textCache, texts []string, want [
 			t.Errorf("%s: text %d differs", what, i)
 		}
 	}
+}
+
+// An embedding that is not finite is not kept, others of its batch are.
+func TestTextCacheKeepsNumbers(t *testing.T) {
+	nan, inf := float32(math.NaN()), float32(math.Inf(-1))
+	path := filepath.Join(t.TempDir(), "texts")
+	c := &textCache{path: path, width: 2}
+	c.read()
+	c.add([]string{"a", "b", "c"}, [][]float32{{1, nan}, {0.6, 0.8}, {inf, 0}})
+	again := &textCache{path: path, width: 2}
+	again.read()
+	for _, c := range []*textCache{c, again} {
+		if row := c.known[sha256.Sum256([]byte("b"))]; len(c.known) != 1 || !slices.Equal(row, []float32{0.6, 0.8}) {
+			t.Errorf("known are %v, want b's only", c.known)
+		}
+	}
+}
+
+// Weights that have changed have a cache of their own, even where the digest,
+// which reads samples, is the same.
+func TestTextCacheFollowsWeights(t *testing.T) {
+	dir := t.TempDir()
+	weights := filepath.Join(dir, "model-00001-of-00002.safetensors")
+	if err := os.WriteFile(weights, []byte("weights"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	src, err := openFolder(dir, "tiny")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := func(digest, device string) string { return newTextCache(model.Info{Digest: digest}, device, src).path }
+	seen := []string{path("one", "cpu avx2 · f32")}
+	if path("one", "cpu avx2 · f32") != seen[0] {
+		t.Error("the same model has two caches")
+	}
+	next := func(what, path string) {
+		t.Helper()
+		if slices.Contains(seen, path) {
+			t.Errorf("%s has the cache of another", what)
+		}
+		seen = append(seen, path)
+	}
+	next("another model", path("two", "cpu avx2 · f32"))
+	next("another engine", path("one", "cpu generic · f32"))
+	if err := os.Chtimes(weights, time.Time{}, time.Unix(1e9, 0)); err != nil {
+		t.Fatal(err)
+	}
+	next("a newer file", path("one", "cpu avx2 · f32"))
+	if err := os.Truncate(weights, 3); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(weights, time.Time{}, time.Unix(1e9, 0)); err != nil {
+		t.Fatal(err)
+	}
+	next("a shorter file", path("one", "cpu avx2 · f32"))
 }
