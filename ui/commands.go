@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"slices"
 
 	tea "charm.land/bubbletea/v2"
@@ -113,7 +114,19 @@ func (m *root) embedDone(msg embedMsg) tea.Cmd {
 		again = m.embed() // it ended before the scan had found them
 	}
 	m.settled()
+	if !m.embedding {
+		again = m.freeMemory()
+	}
 	return tea.Batch(again, m.rescore(), m.rank())
+}
+
+// freeMemory gives back what decoding full-size photos has left behind, which
+// the runtime would keep for minutes although nothing of it comes again.
+func (m *root) freeMemory() tea.Cmd {
+	return m.work.command(func(context.Context) tea.Msg {
+		debug.FreeOSMemory()
+		return nil
+	})
 }
 
 type classMsg struct {
@@ -232,7 +245,7 @@ func (m *root) save() tea.Cmd {
 }
 
 func (m *root) saveDone(msg saveMsg) tea.Cmd {
-	m.labels.saving = false
+	m.labels.saving, m.labels.saveErr = false, msg.err
 	if msg.err != nil {
 		m.warn(msg.err)
 	}

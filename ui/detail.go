@@ -3,6 +3,7 @@ package ui
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,7 +11,10 @@ import (
 	"sigla/ui/chart"
 )
 
-const labelHead = 1 // rows above the list of labels
+const (
+	labelHead = 1  // rows above the list of labels
+	leastName = 12 // cells that a photo's name keeps beside facts about it
+)
 
 // labelRows is how many labels the list shows at once; a line below it says
 // what else there is.
@@ -60,22 +64,32 @@ func (m *root) picture(it gallery.Photo, w, h int) []string {
 	return centred(text, w, h)
 }
 
-// facts is one line: name, size in pixels and bytes, when it was taken.
+// facts is one line: name, size in pixels and bytes, when it was taken, or else
+// when the file was written. The name comes first: for it the time of day is
+// left out, then the date, then the size.
 func (m *root) facts(it gallery.Photo, w, h int) []string {
-	size, taken := fileSize(it.Size), it.Info.Taken
+	size, name := fileSize(it.Size), clean(it.Name)
 	if it.Info.Width > 0 {
 		size = fmt.Sprintf("%d×%d  %s", it.Info.Width, it.Info.Height, size)
 	}
-	if taken.IsZero() {
-		taken = it.Modified
+	type choice struct {
+		facts string
+		least int // cells that the name must have beside it
 	}
-	facts := size + "  " + taken.Format("2006-01-02 15:04")
-	if w-width(facts) < 16 {
-		facts = size + "  " + taken.Format(time.DateOnly)
+	whole := width(name)
+	choices := []choice{{size, min(whole, leastName)}, {"", 0}}
+	if taken := it.Info.Taken; !taken.IsZero() {
+		choices = slices.Insert(choices, 0,
+			choice{size + "  " + taken.Format("2006-01-02 15:04"), min(whole, 2*leastName)},
+			choice{size + "  " + taken.Format(time.DateOnly), min(whole, leastName)})
+	} else if !it.Modified.IsZero() {
+		choices = slices.Insert(choices, 0, choice{size + "  modified " + it.Modified.Format(time.DateOnly), whole})
 	}
+	fits := slices.IndexFunc(choices, func(c choice) bool { return w-width(c.facts)-2 >= c.least })
+	facts := choices[fits].facts // the last one fits into any pane
 	room := w - width(facts) - 2
 	var l line
-	l.add(m.theme.strong, left(clipName(clean(it.Name), room), room)).add("", "  ").add(m.theme.quiet, facts)
+	l.add(m.theme.strong, left(clipPath(name, room), room)).add("", "  ").add(m.theme.quiet, facts)
 	lines := make([]string, h)
 	for i := range lines {
 		lines[i] = spaces(w)
@@ -104,7 +118,8 @@ func newColumns(w int) columns {
 		c.count = 7
 	}
 	rest := w - signCells - pCells - logitCells - markCells - c.count
-	c.name = max(6, min(18, rest*2/5))
+	// A name is worth more than a longer bar.
+	c.name = max(min(10, rest/2), min(22, rest-12))
 	c.bar = max(1, rest-c.name)
 	return c
 }

@@ -19,7 +19,8 @@ type labels struct {
 	history []label.Set // before each change, oldest first
 	last    string      // what the newest entry of history was taken before
 	saving  bool
-	unsaved bool // set has changed since the save that runs, or was made last
+	unsaved bool  // set has changed since the save that runs, or was made last
+	saveErr error // why the last save failed; nil if it did not
 
 	// For each label of set: its column in the scores or -1 while its texts
 	// are not embedded, and the smallest logit at which it holds, with the
@@ -30,7 +31,19 @@ type labels struct {
 	chosen string // name of the chosen label; "" before one was chosen
 	top    int    // first row of the list on screen
 	of     int    // position of the photo that the list was last scrolled for
+
+	// The list keeps the chosen label on screen while the labels have the
+	// focus, and from a change of the set until another photo is chosen.
+	changed bool
+	seen    place // where it was when the list was last scrolled to it
+
+	listed   []labelRow // what rows returned last; nil if that no longer holds
+	listedOf int        // ID of the photo that listed is of, or -1
 }
+
+// place is where the chosen label stands in the list, and how many rows the
+// list shows: what decides whether it is on screen.
+type place struct{ at, rows int }
 
 // adjust is a label's own calibration for the score.
 func adjust(l label.Label) model.Adjust {
@@ -66,6 +79,7 @@ func (m *root) align() {
 // recut finds the cuts at the present bias, and counts.
 func (m *root) recut() {
 	m.labels.cuts = cuts(m.score, m.labels.set)
+	m.labels.listed = nil
 	m.recount()
 }
 
@@ -98,6 +112,7 @@ func (m *root) change(kind string, labels []label.Label) tea.Cmd {
 
 func (m *root) changed() tea.Cmd {
 	m.align()
+	m.labels.changed, m.labels.seen = true, place{}
 	var classify tea.Cmd
 	if slices.Contains(m.labels.columns, -1) {
 		classify = m.classify()
@@ -113,33 +128,51 @@ func (m *root) undo() tea.Cmd {
 		m.say("nothing to undo")
 		return nil
 	}
+	at := m.labelAt()
+	before := l.set
 	l.set, l.history, l.last = l.history[n-1], l.history[:n-1], ""
 	m.say("undone; " + plural(len(l.set.Labels), "label"))
-	return m.changed()
+	cmd := m.changed()
+	// What has come back is chosen; for what is gone, what stands there now.
+	back := slices.IndexFunc(l.set.Labels, func(own label.Label) bool { return before.Index(own.Name) < 0 })
+	switch {
+	case back >= 0:
+		l.chosen = l.set.Labels[back].Name
+	case l.chosen != "" && l.set.Index(l.chosen) < 0:
+		l.chosen = ""
+		m.chooseLabel(at)
+	}
+	return cmd
 }
 
-// addLabels adds the names of a comma list, except those that are there.
-func (m *root) addLabels(list string) tea.Cmd {
+// addLabels adds the names of a comma list, except those that are there, and
+// chooses the first of them. It reports whether the list could be read.
+func (m *root) addLabels(list string) (cmd tea.Cmd, ok bool) {
 	added, err := label.FromList(list)
 	if err != nil {
 		m.warn(err)
-		return nil
+		return nil, false
 	}
 	labels := slices.Clone(m.labels.set.Labels)
+	first := ""
 	for _, l := range added.Labels {
 		if m.labels.set.Index(l.Name) < 0 {
 			labels = append(labels, l)
+			if first == "" {
+				first = l.Name
+			}
 		}
 	}
-	first := added.Labels[0].Name
-	m.labels.chosen = first
 	fresh := len(labels) - len(m.labels.set.Labels)
 	if fresh == 0 {
-		m.say(clean(first) + " is there already")
-		return nil
+		there := labels[m.labels.set.Index(added.Labels[0].Name)].Name
+		m.labels.chosen, m.labels.changed = there, true
+		m.say(clean(there) + " is there already")
+		return nil, true
 	}
+	m.labels.chosen = first
 	m.say("added " + plural(fresh, "label"))
-	return m.change("", labels)
+	return m.change("", labels), true
 }
 
 // chosenLabel is the chosen label's place in the set, or -1, which it explains.
@@ -209,13 +242,27 @@ type labelRow struct {
 }
 
 // rows lists all labels for the chosen photo, the most probable first; those
-// that nothing is known of stand at the end, in the order of the set.
+// that nothing is known of stand at the end, in the order of the set. The list
+// is shared until the photo, the scores, the labels or the bias are others: to
+// sort 10,000 labels takes longer than a frame.
 func (m *root) rows() []labelRow {
-	var logits []float32
-	if p, ok := m.chosen(); ok && m.scores != nil {
-		logits, _ = m.scores.Row(p.ID)
+	id := -1
+	if it, ok := m.chosen(); ok {
+		id = it.ID
 	}
+	if l := &m.labels; l.listed == nil || l.listedOf != id {
+		l.listed, l.listedOf = m.sorted(id), id
+	}
+	return m.labels.listed
+}
+
+// sorted makes the rows of the photo of an ID; of none they are all unknown.
+func (m *root) sorted(id int) []labelRow {
 	l := &m.labels
+	var logits []float32
+	if m.scores != nil && id >= 0 {
+		logits, _ = m.scores.Row(id)
+	}
 	rows := make([]labelRow, len(l.set.Labels))
 	for i, own := range l.set.Labels {
 		rows[i] = labelRow{Label: own, index: i}

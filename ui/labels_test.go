@@ -2,9 +2,13 @@ package ui
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
+
+	tea "charm.land/bubbletea/v2"
 
 	"sigla/gallery/label"
 )
@@ -168,8 +172,12 @@ func TestLabels(t *testing.T) {
 		t.Errorf("saved at last: %v", last)
 	}
 
-	d.press("a").write(" , ").press("enter").has("✗")
+	d.press("a").write(" , ").press("enter").has("add label:  , ", "✗").press("esc")
 	d.wantLabels("red", "green", "blue", "sunset")
+	d.send(tea.WindowSizeMsg{Width: 80, Height: 24})
+	d.press("a").write("cat,Cat, a long label that takes all the room there is").press("enter")
+	d.has("room there is", `✗ label "Cat" is there twice (case does not…`).press("esc")
+	d.send(tea.WindowSizeMsg{Width: 120, Height: 40})
 	d.press("a").write("blue").press("enter").has("blue is there already")
 	d.press("a").write("cat").press("esc")
 	d.press("a", "enter")
@@ -195,17 +203,112 @@ func TestRemoveAll(t *testing.T) {
 func TestLabelCannotBeEmbedded(t *testing.T) {
 	d := open(t, 120, 40, photos(t, 4), nil).start()
 	d.press("a").write("unspeakable").press("enter")
-	d.has("unspeakab…    …", "✗ embed label texts: encode text: no words for it")
-	d.press("x").hasNot("unspeakab…")
+	d.has("unspeakable        …", "✗ embed label texts: encode text: no words for it")
+	d.press("x").hasNot("unspeakable ")
 	d.wantTally()
 }
 
+// TestSaveFails: the labels stay unsaved and are said to be until a save
+// succeeds; the last chance is at the end.
 func TestSaveFails(t *testing.T) {
+	full := true
+	var saved []int
 	d := open(t, 120, 40, photos(t, 2), func(o *Options) {
-		o.Save = func(label.Set) error { return errors.New("save labels: disk full") }
+		o.Save = func(s label.Set) error {
+			if full {
+				return errors.New("save labels: disk full")
+			}
+			saved = append(saved, len(s.Labels))
+			return nil
+		}
 	}).start()
 	d.press("tab", "}").has("✗ save labels: disk full")
-	d.press("down").hasNot("disk full")
+	d.press("down").hasNot("disk full").has("✗ labels not saved")
+	d.press("!").has("Labels not saved", "✗ save labels: disk full").press("esc")
+	full = false
+	d.press("x").hasNot("not saved")
+	full = true
+	d.press("x").has("not saved")
+	full = false
+	d.close()
+	if !slices.Equal(saved, []int{3, 2}) {
+		t.Errorf("saved sets of %v labels", saved)
+	}
+}
+
+// wantShown checks that the chosen label is on screen.
+func (d *driver) wantShown(why string) {
+	d.t.Helper()
+	if m := d.m; m.labelAt() < m.labels.top || m.labelAt() >= m.labels.top+m.lay.labelRows() {
+		d.t.Errorf("%s: label %q at %d, but on screen are %d from %d", why, m.labels.chosen, m.labelAt(), m.lay.labelRows(), m.labels.top)
+	}
+	d.has("▸ " + clip(d.m.labels.chosen, 6))
+}
+
+// manyLabels are more than any screen has room for.
+func manyLabels() label.Set {
+	set := names("red", "green", "blue")
+	for i := range 60 {
+		set.Labels = append(set.Labels, label.Label{Name: fmt.Sprintf("%02d", i), Prompts: []string{[]string{"thing", "red", "blue"}[i%3]}})
+	}
+	return set
+}
+
+// TestChosenLabelShown: the chosen label is on screen after whatever moves it.
+func TestChosenLabelShown(t *testing.T) {
+	d := open(t, 120, 40, photos(t, 8), func(o *Options) { o.Labels = manyLabels() }).start()
+	d.press("a").write("zebra").press("enter")
+	d.wantShown("added")
+	d.press("]", "]")
+	d.wantShown("added, then the bias moved")
+	d.press("x")
+	d.press("u")
+	if d.m.labels.chosen != "zebra" {
+		t.Errorf("chosen after undo: %q", d.m.labels.chosen)
+	}
+	d.wantShown("removed and undone")
+	d.press("u")
+	d.wantShown("its addition undone")
+	d.press("a").write("GREEN").press("enter")
+	if d.m.labels.chosen != "green" {
+		t.Errorf("chosen after adding what is there: %q", d.m.labels.chosen)
+	}
+	d.wantShown("there already")
+	d.press("right")
+	if d.m.labels.top != 0 {
+		t.Error("the list of another photo does not begin with its best labels")
+	}
+
+	d.press("tab", "G")
+	d.wantShown("G")
+	for _, size := range [][2]int{{300, 80}, {80, 24}, {60, 20}, {120, 40}, {80, 24}} {
+		d.send(tea.WindowSizeMsg{Width: size[0], Height: size[1]})
+		if d.m.lay.labels.h > 0 {
+			d.wantShown(fmt.Sprint("size ", size))
+		}
+	}
+	for _, key := range strings.Fields("[ [ [ ] right left G g down pgdown } } { x u pgup pgup right") {
+		d.press(key)
+		d.wantShown(key)
+	}
+}
+
+// TestRowsAreKept: the sorted list is made anew when, and only when, something
+// that it depends on has changed.
+func TestRowsAreKept(t *testing.T) {
+	d := open(t, 120, 40, photos(t, 8), nil).start().press("tab")
+	kept := d.m.rows()
+	d.press("down", "?", "esc")
+	if again := d.m.rows(); &again[0] != &kept[0] {
+		t.Error("sorted again although nothing has changed")
+	}
+	for _, key := range strings.Fields("right ] } x u 0") {
+		d.press(key)
+		it, _ := d.m.chosen()
+		if got, want := d.m.rows(), d.m.sorted(it.ID); !reflect.DeepEqual(got, want) {
+			t.Errorf("after %s:\n%v, want\n%v", key, got, want)
+		}
+	}
 }
 
 // TestSavesInOrder: while a save runs, further changes become one more save,

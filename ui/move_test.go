@@ -138,8 +138,8 @@ func TestWant(t *testing.T) {
 	if _, ok := d.m.pics.thumb(50); ok {
 		t.Error("a photo that was never near the screen was loaded")
 	}
-	if len(d.m.pics.loading) != 0 {
-		t.Errorf("at rest, but loading %v", d.m.pics.loading)
+	if p := d.m.pics; p.loading >= 0 || p.peeking != 0 {
+		t.Errorf("at rest, but loading %d and peeking at %d", p.loading, p.peeking)
 	}
 }
 

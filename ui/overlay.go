@@ -132,7 +132,7 @@ func (m *root) keyGroup(group string, w int) []string {
 	return append(lines, spaces(w))
 }
 
-// problemsPage lists what could not be read, and why.
+// problemsPage lists what could not be read or saved, and why.
 func (m *root) problemsPage(w int) []string {
 	var reasons []string
 	if m.loadErr != nil {
@@ -149,8 +149,17 @@ func (m *root) problemsPage(w int) []string {
 			reasons = append(reasons, it.Err.Error())
 		}
 	}
+	var lines []string
+	if err := m.labels.saveErr; err != nil {
+		lines = append(m.problems("Labels not saved; the next change, or quitting, tries again", []string{err.Error()}, w), spaces(w))
+	}
+	return append(lines, m.problems(fmt.Sprintf("Could not be read: %d", len(reasons)), reasons, w)...)
+}
+
+// problems lists reasons below a heading.
+func (m *root) problems(heading string, reasons []string, w int) []string {
 	var head line
-	head.add("", "  ").add(m.theme.strong, fmt.Sprintf("Could not be read: %d", len(reasons)))
+	head.add("", "  ").add(m.theme.strong, clip(heading, w-2))
 	lines := []string{head.fit(w), spaces(w)}
 	for _, r := range reasons {
 		for i, s := range wrap(clean(r), w-6) {

@@ -23,34 +23,54 @@ const (
 	// thumbsAround bounds what is wanted at once well below what the cache
 	// holds, or wishes would throw each other out for ever.
 	thumbsAround = thumbBytes / (thumbSide * thumbSide * 4) / 2
-	loadsAtOnce  = 2
+	peeksAtOnce  = 2
 )
 
 // pictures has what there is to show of the photos: thumbnails, some larger
-// pictures, and both as drawn last. Thumbnails come from commands, and for
-// nothing from the gallery's workers, which decode every photo once to embed
-// it.
+// pictures, and both as drawn last. What a camera has stored in the file comes
+// first, because it is there at once; then the photo itself, from the gallery's
+// workers, which decode every photo once to embed it and offer it for nothing,
+// or, if they will not, from a command. A photo in full size is large, so that
+// one is decoded here at a time.
 type pictures struct {
 	work *work
 
-	mu     sync.Mutex // guards thumbs and wanted
-	thumbs *lru[int, *image.NRGBA]
-	wanted map[int]bool // on screen and next to it
+	mu      sync.Mutex // guards those up to large
+	thumbs  *lru[int, thumb]
+	large   *lru[int, *image.NRGBA]
+	wanted  map[int]bool // on screen and next to it
+	enlarge int          // the photo that is wanted large, or -1
 
 	// Of the event loop alone:
-	large   *lru[int, *image.NRGBA]
 	drawn   *lru[drawing, []string]
-	loading map[int]bool  // thumbnails on their way
-	picture int           // large picture on its way, or -1
+	peeked  map[int]bool  // photos whose stored thumbnails were asked for
+	peeking int           // how many of these are on their way
+	loading int           // photo that is being decoded, or -1
 	broken  map[int]error // photos that could not be read here
+}
+
+// thumb is a thumbnail; a rough one is as the camera has stored it, smaller
+// and perhaps older than the photo.
+type thumb struct {
+	*image.NRGBA
+	rough bool
 }
 
 // drawing identifies a picture as strings.
 type drawing struct {
 	id, cols, rows int
-	large          bool // made from the large picture
+	from           source
 	style          pictureStyle
 }
+
+// source is the picture that a drawing was made from.
+type source uint8
+
+const (
+	fromRough source = iota
+	fromThumb
+	fromLarge
+)
 
 // pictureStyle is how cells make pixels.
 type pictureStyle uint8
@@ -63,37 +83,56 @@ const (
 
 func newPictures(w *work) *pictures {
 	return &pictures{
-		work:    w,
-		thumbs:  newLRU[int, *image.NRGBA](thumbBytes),
-		large:   newLRU[int, *image.NRGBA](largeBytes),
-		drawn:   newLRU[drawing, []string](drawnBytes),
-		loading: map[int]bool{}, broken: map[int]error{}, picture: -1,
+		work:   w,
+		thumbs: newLRU[int, thumb](thumbBytes),
+		large:  newLRU[int, *image.NRGBA](largeBytes),
+		drawn:  newLRU[drawing, []string](drawnBytes),
+		peeked: map[int]bool{}, broken: map[int]error{}, loading: -1, enlarge: -1,
 	}
 }
 
 // thumb returns a thumbnail if it is there, and counts as a use of it.
-func (p *pictures) thumb(id int) (*image.NRGBA, bool) {
+func (p *pictures) thumb(id int) (thumb, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.thumbs.get(id)
 }
 
-func (p *pictures) keep(id int, thumb *image.NRGBA) {
+// keep keeps a thumbnail unless there is a better one.
+func (p *pictures) keep(id int, t thumb) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.thumbs.put(id, thumb, len(thumb.Pix))
+	if _, have := p.thumbs.get(id); !have || !t.rough {
+		p.thumbs.put(id, t, len(t.Pix))
+	}
+}
+
+// take makes what is wanted of a decoded photo.
+func (p *pictures) take(id int, img image.Image, enlarge bool) {
+	if enlarge {
+		big := photo.Fit(img, largeSide, largeSide)
+		p.mu.Lock()
+		p.large.put(id, big, len(big.Pix))
+		p.mu.Unlock()
+		img = big
+	}
+	p.keep(id, thumb{photo.Fit(img, thumbSide, thumbSide), false})
 }
 
 // offer takes a decoded photo from a worker of the gallery. Once the cache is
 // full only wanted ones are worth the reduction.
 func (p *pictures) offer(id int, img image.Image) {
 	p.mu.Lock()
-	_, have := p.thumbs.entries[id]
+	entry, have := p.thumbs.entries[id]
+	if have {
+		have = !entry.Value.(*lruEntry[int, thumb]).value.rough
+	}
 	full := p.thumbs.used >= p.thumbs.limit/2
-	welcome := !have && (!full || p.wanted[id])
+	enlarge := p.enlarge == id
+	welcome := enlarge || !have && (!full || p.wanted[id])
 	p.mu.Unlock()
 	if welcome {
-		p.keep(id, photo.Fit(img, thumbSide, thumbSide))
+		p.take(id, img, enlarge)
 	}
 }
 
@@ -106,18 +145,21 @@ func (p *pictures) want(photos []gallery.Photo, ids []int, embedding bool) []tea
 	var cmds []tea.Cmd
 	for _, id := range ids {
 		wanted[id] = true
-		if len(p.loading) >= loadsAtOnce || p.loading[id] || p.broken[id] != nil {
-			continue
-		}
-		if _, ok := p.thumb(id); ok {
-			continue
-		}
 		it := photos[id]
-		if it.State == gallery.Failed || embedding && it.State == gallery.Waiting {
+		if it.State == gallery.Failed || p.broken[id] != nil {
 			continue
 		}
-		p.loading[id] = true
-		cmds = append(cmds, p.loadThumb(it))
+		switch t, ok := p.thumb(id); {
+		case ok && !t.rough:
+		case !ok && !p.peeked[id]:
+			if p.peeking < peeksAtOnce {
+				p.peeking++
+				p.peeked[id] = true
+				cmds = append(cmds, p.peek(it))
+			}
+		case p.loading < 0 && !(embedding && it.State == gallery.Waiting):
+			cmds = append(cmds, p.load(it))
+		}
 	}
 	p.mu.Lock()
 	p.wanted = wanted
@@ -125,83 +167,87 @@ func (p *pictures) want(photos []gallery.Photo, ids []int, embedding bool) []tea
 	return cmds
 }
 
-type thumbMsg struct {
+// peekedMsg says that a stored thumbnail has been looked for.
+type peekedMsg struct{}
+
+func (p *pictures) peek(it gallery.Photo) tea.Cmd {
+	return p.work.command(func(context.Context) tea.Msg {
+		if _, ok := p.thumb(it.ID); !ok { // no worker was faster
+			if img, ok := photo.Thumbnail(it.Path); ok {
+				p.keep(it.ID, thumb{photo.Fit(img, thumbSide, thumbSide), true})
+			}
+		}
+		return peekedMsg{}
+	})
+}
+
+type loadedMsg struct {
 	id  int
 	err error
 }
 
-func (p *pictures) loadThumb(it gallery.Photo) tea.Cmd {
+// load decodes a photo. It is large as well if that is the one wanted large.
+func (p *pictures) load(it gallery.Photo) tea.Cmd {
+	p.loading = it.ID
 	return p.work.command(func(context.Context) tea.Msg {
-		if _, ok := p.thumb(it.ID); ok { // a worker was faster
-			return thumbMsg{id: it.ID}
-		}
 		standBack()
 		img, _, err := photo.Read(it.Path)
 		if err == nil {
-			p.keep(it.ID, photo.Fit(img, thumbSide, thumbSide))
+			p.mu.Lock()
+			enlarge := p.enlarge == it.ID
+			p.mu.Unlock()
+			p.take(it.ID, img, enlarge)
 		}
-		return thumbMsg{it.ID, err}
+		return loadedMsg{it.ID, err}
 	})
 }
 
-func (p *pictures) thumbDone(msg thumbMsg) {
-	delete(p.loading, msg.id)
+func (p *pictures) loadDone(msg loadedMsg) {
+	p.loading = -1
 	if msg.err != nil {
 		p.broken[msg.id] = msg.err
 	}
 }
 
-// enlarge returns a command for the large picture of a photo if cols × rows
-// cells can show more than its thumbnail has. One is on its way at a time: who
-// leafs fast gets that of the photo where he stops.
-func (p *pictures) enlarge(it gallery.Photo, cols, rows int) tea.Cmd {
-	if p.picture >= 0 || p.broken[it.ID] != nil || it.State == gallery.Failed {
+// wantLarge says which photo is shown in cols × rows cells, and returns a
+// command if they can show more than its thumbnail has. Who leafs fast gets
+// the picture of the photo where he stops.
+func (p *pictures) wantLarge(it gallery.Photo, cols, rows int, embedding bool) tea.Cmd {
+	t, ok := p.thumb(it.ID)
+	enough := false
+	if ok {
+		size := t.Rect.Size()
+		enough = !t.rough && max(size.X, size.Y) < thumbSide || cols <= size.X && 2*rows <= size.Y
+	}
+	if !ok && max(cols, 2*rows) <= thumbSide {
+		enough = true // as far as can be told
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.enlarge = -1
+	if _, have := p.large.get(it.ID); have || enough || it.State == gallery.Failed || p.broken[it.ID] != nil {
 		return nil
 	}
-	thumb, ok := p.thumb(it.ID)
-	if _, have := p.large.get(it.ID); have || !ok {
+	p.enlarge = it.ID
+	if !ok || p.loading >= 0 || embedding && it.State == gallery.Waiting {
 		return nil
 	}
-	size := thumb.Rect.Size()
-	if max(size.X, size.Y) < thumbSide || cols <= size.X && 2*rows <= size.Y {
-		return nil
-	}
-	p.picture = it.ID
-	return p.work.command(func(context.Context) tea.Msg {
-		standBack()
-		img, _, err := photo.Read(it.Path)
-		if err != nil {
-			return pictureMsg{id: it.ID, err: err}
-		}
-		return pictureMsg{id: it.ID, img: photo.Fit(img, largeSide, largeSide)}
-	})
-}
-
-type pictureMsg struct {
-	id  int
-	img *image.NRGBA
-	err error
-}
-
-func (p *pictures) pictureDone(msg pictureMsg) {
-	p.picture = -1
-	if msg.err != nil {
-		p.broken[msg.id] = msg.err
-		return
-	}
-	p.large.put(msg.id, msg.img, len(msg.img.Pix))
+	return p.load(it)
 }
 
 // draw returns a photo in cols × rows cells from the best picture there is, or
 // false if there is none yet. It keeps what it has drawn.
 func (p *pictures) draw(id, cols, rows int, style pictureStyle) ([]string, bool) {
-	img, ok := p.thumb(id)
+	t, ok := p.thumb(id)
 	if !ok {
 		return nil, false
 	}
-	key := drawing{id: id, cols: cols, rows: rows, style: style}
-	if big, ok := p.large.get(id); ok && (cols > img.Rect.Dx() || 2*rows > img.Rect.Dy()) {
-		img, key.large = big, true
+	img, key := t.NRGBA, drawing{id: id, cols: cols, rows: rows, from: fromThumb, style: style}
+	if t.rough {
+		key.from = fromRough
+	}
+	if big, ok := p.largePicture(id); ok && (cols > img.Rect.Dx() || 2*rows > img.Rect.Dy()) {
+		img, key.from = big, fromLarge
 	}
 	if lines, ok := p.drawn.get(key); ok {
 		return lines, true
@@ -218,6 +264,12 @@ func (p *pictures) draw(id, cols, rows int, style pictureStyle) ([]string, bool)
 	}
 	p.drawn.put(key, lines, cost)
 	return lines, true
+}
+
+func (p *pictures) largePicture(id int) (*image.NRGBA, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.large.get(id)
 }
 
 // pictureStyle is the one that the terminal can show.
@@ -245,13 +297,14 @@ func (m *root) fetch() tea.Cmd {
 	}
 	visible := m.at(from, to)
 	around := slices.Concat(visible, m.at(to, to+page), m.at(from-page, from))
-	cmds := m.pics.want(m.photos, around[:min(len(around), thumbsAround)], m.embedding)
+	var cmds []tea.Cmd
+	if it, ok := m.chosen(); ok && m.lay.picture.h > 0 { // before others are decoded
+		cmds = append(cmds, m.pics.wantLarge(it, m.lay.picture.w, m.lay.picture.h, m.embedding))
+	}
+	cmds = append(cmds, m.pics.want(m.photos, around[:min(len(around), thumbsAround)], m.embedding)...)
 	if !slices.Equal(visible, m.window) {
 		m.window = visible
 		cmds = append(cmds, m.lookAgain())
-	}
-	if it, ok := m.chosen(); ok && m.lay.picture.h > 0 {
-		cmds = append(cmds, m.pics.enlarge(it, m.lay.picture.w, m.lay.picture.h))
 	}
 	return tea.Batch(cmds...)
 }

@@ -1,41 +1,68 @@
 package ui
 
 import (
+	"slices"
+
 	"charm.land/bubbles/v2/key"
 	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
 )
 
-// prompt asks for a line of text in place of the status line.
+// prompt asks for a line of text in place of the status line. It stays open
+// with what was typed if done says that it cannot be used.
 type prompt struct {
-	input textinput.Model
-	hint  string
-	done  func(m *root, text string) tea.Cmd
+	input   textinput.Model
+	hint    string
+	history *history // what up and down go through; nil: nothing
+	done    func(m *root, text string) (cmd tea.Cmd, ok bool)
+}
+
+// history is what was entered before, oldest first, and how far up one has
+// gone: 0 is the line that is being typed.
+type history struct {
+	lines []string
+	up    int
+}
+
+// add keeps a line as the newest, once.
+func (h *history) add(line string) {
+	h.lines = append(slices.DeleteFunc(h.lines, func(old string) bool { return old == line }), line)
+	h.up = 0
+}
+
+// move goes up the history by n and returns the line there.
+func (h *history) move(n int) string {
+	h.up = max(0, min(h.up+n, len(h.lines)))
+	if h.up == 0 {
+		return ""
+	}
+	return h.lines[len(h.lines)-h.up]
 }
 
 // newPrompt opens a prompt. The cursor is the terminal's own, which blinks
 // without a timer of ours.
-func newPrompt(sign, hint, text string, done func(*root, string) tea.Cmd) *prompt {
+func newPrompt(sign, hint string, done func(*root, string) (tea.Cmd, bool)) *prompt {
 	in := textinput.New()
 	in.Prompt = sign
 	in.SetStyles(textinput.Styles{})
 	in.SetVirtualCursor(false)
 	in.CharLimit = 1000
 	in.KeyMap.Paste = key.NewBinding() // terminals paste by themselves
-	in.SetValue(text)
 	in.Focus()
-	return &prompt{in, hint, done}
+	return &prompt{input: in, hint: hint, done: done}
 }
 
 func (m *root) openSearch() tea.Cmd {
-	m.prompt = newPrompt("/ ", "what the photo shows · Enter search · Esc back", m.search.text, (*root).find)
+	m.prompt = newPrompt("/ ", "what it shows, or a photo's path · ↑ earlier · Esc back", (*root).find)
+	m.prompt.history = &m.searched
+	m.searched.up = 0
 	return nil
 }
 
 func (m *root) openAdd() tea.Cmd {
-	m.prompt = newPrompt("add label: ", "one, or several with commas · Enter add · Esc back", "", func(m *root, text string) tea.Cmd {
+	m.prompt = newPrompt("add label: ", "one, or several with commas · Enter add · Esc back", func(m *root, text string) (tea.Cmd, bool) {
 		if text == "" {
-			return nil
+			return nil, true
 		}
 		return m.addLabels(text)
 	})
@@ -51,8 +78,21 @@ func (m *root) promptKey(msg tea.KeyPressMsg) tea.Cmd {
 		m.prompt = nil
 		return nil
 	case "enter":
-		m.prompt = nil
-		return p.done(m, p.input.Value())
+		cmd, ok := p.done(m, p.input.Value())
+		if ok {
+			m.prompt = nil
+		}
+		return cmd
+	case "up", "down":
+		if p.history != nil {
+			n := 1
+			if msg.String() == "down" {
+				n = -1
+			}
+			p.input.SetValue(p.history.move(n))
+			p.input.CursorEnd()
+			return nil
+		}
 	}
 	p.input, _ = p.input.Update(msg) // without its own cursor it has no commands
 	return nil
@@ -67,21 +107,30 @@ func (m *root) paste(msg tea.PasteMsg) tea.Cmd {
 	return nil
 }
 
-// promptLine draws the prompt and returns where the cursor is.
+// promptLine draws the prompt and returns where the cursor is. What is wrong
+// with the line stands in place of the hint.
 func (m *root) promptLine(w int) (string, int) {
 	p := m.prompt
-	hint := width(p.hint) + 2
-	if w-hint < 40 {
+	said, k := p.hint, m.theme.quiet
+	if m.toast.text != "" {
+		if m.toast.warn {
+			k = m.theme.warn
+		}
+		said = clipSaid(m.toast.line(), max(20, w-width(p.input.Prompt)-25)) // 20 are for the line
+	}
+	hint := width(said) + 2
+	if m.toast.text == "" && w-hint < 40 {
 		hint = 0
 	}
 	p.input.SetWidth(max(1, w-hint-width(p.input.Prompt)-3))
+	p.input.SetCursor(p.input.Position()) // scrolls it to fit the new width
 	var l line
 	l.add("", " ")
 	text := p.input.View()
 	l.raw(text, width(text))
 	l.to(w - hint)
 	if hint > 0 {
-		l.add(m.theme.quiet, p.hint)
+		l.add(k, said)
 	}
 	x := 1
 	if c := p.input.Cursor(); c != nil {

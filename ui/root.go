@@ -47,6 +47,7 @@ type root struct {
 	cursor   int                // position of the chosen photo
 	top      int                // first row of the sheet on screen
 	search   search
+	searched history // texts that were searched for
 	pics     *pictures
 	window   []int // ids on screen, as last told to the gallery
 
@@ -84,6 +85,13 @@ type toast struct {
 	warn bool
 }
 
+func (t toast) line() string {
+	if t.warn {
+		return "✗ " + t.text
+	}
+	return t.text
+}
+
 func newRoot(o Options, work *work) *root {
 	m := &root{
 		o: o, work: work,
@@ -112,7 +120,8 @@ func (m *root) start() tea.Cmd {
 func (m *root) close() error {
 	m.work.close()
 	var errs []error
-	if l := m.labels; l.saving || l.unsaved { // not confirmed: once more does no harm
+	// What is not confirmed, or has failed, is tried once more.
+	if l := m.labels; l.saving || l.unsaved || l.saveErr != nil {
 		errs = append(errs, m.o.Save(l.set))
 	}
 	select {
@@ -164,10 +173,10 @@ func (m *root) update(msg tea.Msg) tea.Cmd {
 		m.rankDone(msg)
 	case saveMsg:
 		cmd = m.saveDone(msg)
-	case thumbMsg:
-		m.pics.thumbDone(msg)
-	case pictureMsg:
-		m.pics.pictureDone(msg)
+	case peekedMsg:
+		m.pics.peeking--
+	case loadedMsg:
+		m.pics.loadDone(msg)
 	default:
 		return nil
 	}
@@ -195,6 +204,10 @@ func (m *root) key(msg tea.KeyPressMsg) tea.Cmd {
 // within the photos, the sheet around the cursor.
 func (m *root) settle() {
 	m.lay = newLayout(m.w, m.h, m.zoom, m.large)
+	if m.focus == onLabels && m.lay.usable() && m.lay.labels.h == 0 {
+		m.large = true // a narrow sheet shows no labels
+		m.lay = newLayout(m.w, m.h, m.zoom, m.large)
+	}
 	m.cursor = max(0, min(m.cursor, m.shown()-1))
 	if g := m.lay.grid; g.cols > 0 {
 		row := m.cursor / g.cols
@@ -204,13 +217,22 @@ func (m *root) settle() {
 	if m.overlay != overlayNone && m.lay.usable() {
 		m.overlayTop = max(0, min(m.overlayTop, len(m.page())-(m.lay.h-4)))
 	}
-	if l := &m.labels; l.of != m.cursor {
-		l.of, l.top = m.cursor, 0
-		if m.focus == onLabels {
-			m.revealLabel(m.labelAt())
-		}
+	m.settleLabels()
+}
+
+// settleLabels scrolls the list of labels: to its beginning for another photo,
+// and to the chosen label when that has moved away or the list has shrunk.
+func (m *root) settleLabels() {
+	l := &m.labels
+	if l.of != m.cursor {
+		l.of, l.top, l.changed, l.seen = m.cursor, 0, false, place{}
 	}
-	m.labels.top = max(0, min(m.labels.top, len(m.labels.set.Labels)-m.lay.labelRows()))
+	now := place{m.labelAt(), m.lay.labelRows()}
+	if now.at >= 0 && now != l.seen && (m.focus == onLabels || l.changed) {
+		m.revealLabel(now.at)
+	}
+	l.seen = now
+	l.top = max(0, min(l.top, len(l.set.Labels)-m.lay.labelRows()))
 }
 
 // lastTop is the first row of the sheet when it is scrolled to its end.

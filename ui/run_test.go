@@ -230,8 +230,8 @@ func TestPanics(t *testing.T) {
 		}
 		err := s.end()
 		var crash *Crash
-		if !errors.As(err, &crash) || !strings.Contains(err.Error(), "broken in "+c.where) || !strings.Contains(crash.Stack, "breaking") {
-			t.Errorf("in %s: Run returned %v", c.where, err)
+		if !errors.As(err, &crash) || !strings.Contains(crash.Error(), "broken in "+c.where) || !strings.Contains(crash.Stack, "breaking") {
+			t.Errorf("in %s: Run returned %v", c.where, crash)
 		}
 	}
 }
@@ -248,6 +248,21 @@ func TestPanicInWorker(t *testing.T) {
 	_ = g.Embed(ctx, &colours{}, nil)
 	if crash := (*Crash)(nil); !errors.As(context.Cause(ctx), &crash) {
 		t.Errorf("the cause is %v, want a crash", context.Cause(ctx))
+	}
+}
+
+// TestFailuresComeBack: what has failed behind the screen is what Run returns.
+func TestFailuresComeBack(t *testing.T) {
+	s := begin(t, context.Background(), false, func(o *Options) { o.Load = noModel })
+	if err := s.shows("no checkpoint").press("q").end(); err == nil || err.Error() != "open model: no checkpoint in ~/x" {
+		t.Errorf("without a model Run returned %v", err)
+	}
+	s = begin(t, context.Background(), false, func(o *Options) {
+		o.Save = func(label.Set) error { return errors.New("save labels: disk full") }
+	})
+	s.shows("6 embedded").press("\t}").shows("disk full")
+	if err := s.press("q").end(); err == nil || err.Error() != "save labels: disk full" {
+		t.Errorf("with labels unsaved Run returned %v", err)
 	}
 }
 

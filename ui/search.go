@@ -3,18 +3,22 @@ package ui
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
 
 	"sigla/gallery"
+	"sigla/gallery/photo"
 )
 
 // search is a ranking of the photos by a text, shown instead of the folder.
 type search struct {
 	active  bool
 	text    string
+	photo   bool      // text is the path of a photo, and query that photo's vector
 	request int       // of the ranking wanted last
 	query   []float32 // the text's vector
 	hits    []gallery.Hit
@@ -23,35 +27,96 @@ type search struct {
 type rankMsg struct {
 	request int
 	text    string
+	photo   bool
 	query   []float32
 	hits    []gallery.Hit
 	err     error
 }
 
-// find ranks the photos by a text. The sheet changes when the ranking is there.
-func (m *root) find(text string) tea.Cmd {
+// find ranks the photos by a text, or by a photo if the text is the path of
+// one. The sheet changes when the ranking is there. It reports whether the
+// search has begun.
+func (m *root) find(text string) (cmd tea.Cmd, ok bool) {
 	text = strings.TrimSpace(text)
 	if text == "" {
 		m.endSearch()
-		return nil
+		return nil, true
 	}
 	switch {
 	case m.loadErr != nil:
 		m.warn(m.loadErr)
-		return nil
+		return nil, false
 	case m.enc == nil:
 		m.say("the model is not loaded yet")
-		return nil
+		return nil, false
 	}
+	m.searched.add(text)
 	m.search.request++
 	request, g, enc := m.search.request, m.o.Gallery, m.enc
+	known := m.vectorOf(text)
 	return m.work.command(func(ctx context.Context) tea.Msg {
-		query, err := enc.EmbedTexts(ctx, []string{text})
+		query, byPhoto, err := known, true, error(nil)
+		if query == nil {
+			query, byPhoto, err = embedQuery(ctx, enc, text)
+		}
 		if err != nil {
 			return rankMsg{request: request, text: text, err: fmt.Errorf("search %q: %w", text, err)}
 		}
-		return rankMsg{request, text, query[0], g.Rank(query[0], 0), nil}
-	})
+		return rankMsg{request, text, byPhoto, query, g.Rank(query, 0), nil}
+	}), true
+}
+
+// vectorOf is the vector of the photo that is here under a name or path, or nil.
+func (m *root) vectorOf(name string) []float32 {
+	if !photo.IsPhoto(name) {
+		return nil
+	}
+	i := slices.IndexFunc(m.photos, func(it gallery.Photo) bool { return it.Name == name || it.Path == name })
+	if i < 0 {
+		return nil
+	}
+	return m.photos[i].Vector
+}
+
+// embedQuery embeds the photo that a text is the path of, or else the text.
+func embedQuery(ctx context.Context, enc Encoder, text string) (query []float32, isPhoto bool, err error) {
+	path := homePath(text)
+	if !photo.IsPhoto(path) || !isFile(path) {
+		vectors, err := enc.EmbedTexts(ctx, []string{text})
+		if err != nil {
+			return nil, false, err
+		}
+		return vectors[0], false, nil
+	}
+	standBack()
+	img, _, err := photo.Read(path)
+	if err != nil {
+		return nil, true, err
+	}
+	input, err := enc.Prepare(img)
+	if err != nil {
+		return nil, true, err
+	}
+	vectors, err := enc.Embed(ctx, []any{input})
+	if err != nil {
+		return nil, true, err
+	}
+	return vectors[0], true, nil
+}
+
+// homePath replaces "~" at the beginning of a path, as a shell would.
+func homePath(path string) string {
+	if rest, ok := strings.CutPrefix(path, "~/"); ok {
+		if home, err := os.UserHomeDir(); err == nil {
+			return filepath.Join(home, rest)
+		}
+	}
+	return path
+}
+
+func isFile(path string) bool {
+	stat, err := os.Stat(path)
+	return err == nil && stat.Mode().IsRegular()
 }
 
 // rank ranks again when photos have been embedded since, for a search that was
@@ -63,7 +128,7 @@ func (m *root) rank() tea.Cmd {
 	}
 	g := m.o.Gallery
 	return m.work.command(func(context.Context) tea.Msg {
-		return rankMsg{s.request, s.text, s.query, g.Rank(s.query, 0), nil}
+		return rankMsg{s.request, s.text, s.photo, s.query, g.Rank(s.query, 0), nil}
 	})
 }
 
@@ -86,7 +151,7 @@ func (m *root) rankDone(msg rankMsg) {
 	if it, ok := m.chosen(); ok && again {
 		id = it.ID
 	}
-	s.active, s.text, s.query, s.hits = true, msg.text, msg.query, hits
+	s.active, s.text, s.photo, s.query, s.hits = true, msg.text, msg.photo, msg.query, hits
 	if again {
 		m.goTo(id) // more photos have joined: stay where we were
 		return

@@ -3,6 +3,8 @@ package ui
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 
 	tea "charm.land/bubbletea/v2"
@@ -15,7 +17,7 @@ func noModel(context.Context) (Encoder, error) {
 func TestSearch(t *testing.T) {
 	d := open(t, 120, 40, photos(t, 12), nil).start().press("right", "right")
 	d.press("/").write("blue").press("enter")
-	d.has("“blue”", "12 photos, best first", "p 1.00", "003-blue.png")
+	d.has("“blue”", "12 photos, best first", "cos 0.9", "003-blue.png")
 	if id := d.m.photo(0); id != 2 {
 		t.Errorf("the best photo is %d", id)
 	}
@@ -48,12 +50,12 @@ func TestSearch(t *testing.T) {
 // TestLateAnswers: what belongs to an earlier question is dropped.
 func TestLateAnswers(t *testing.T) {
 	d := open(t, 120, 40, photos(t, 4), nil).start()
-	first := d.m.find("red")
-	second := d.m.find("green")
+	first, _ := d.m.find("red")
+	second, _ := d.m.find("green")
 	d.m.update(second())
 	d.m.update(first())
 	d.rest().has("“green”")
-	third := d.m.find("blue")
+	third, _ := d.m.find("blue")
 	d.press("esc")
 	d.m.update(third())
 	d.rest().hasNot("“blue”")
@@ -93,5 +95,51 @@ func TestSearchWhileEmbedding(t *testing.T) {
 
 func TestSearchWithoutModel(t *testing.T) {
 	d := open(t, 120, 40, photos(t, 2), func(o *Options) { o.Load = noModel }).start()
-	d.press("/").write("red").press("enter").has("✗ open model: no checkpoint in ~/x")
+	// What was typed is not lost.
+	d.press("/").write("red").press("enter").has("✗ open model: no checkpoint in ~/x", "/ red")
+	d.press("esc").hasNot("/ red")
+	open(t, 60, 20, photos(t, 1), func(o *Options) {
+		o.Load = func(context.Context) (Encoder, error) {
+			return nil, errors.New("open model /home/me/models/one: read config.json: not a model")
+		}
+	}).start().has("✗ read config.json: not a model")
+}
+
+// TestSearchHistory: a search begins empty; up has those before.
+func TestSearchHistory(t *testing.T) {
+	d := open(t, 120, 40, photos(t, 4), nil).start()
+	for _, text := range []string{"red", "blue", "unspeakable", "blue"} {
+		d.press("/").write(text).press("enter")
+	}
+	for _, step := range []struct{ key, want string }{
+		{"/", ""}, {"up", "blue"}, {"up", "unspeakable"}, {"up", "red"}, {"up", "red"}, {"down", "unspeakable"}, {"down", "blue"}, {"down", ""}, {"down", ""},
+	} {
+		if d.press(step.key); d.m.prompt.input.Value() != step.want {
+			t.Errorf("%s shows %q, want %q", step.key, d.m.prompt.input.Value(), step.want)
+		}
+	}
+	d.press("up", "up", "up", "enter").has("“red”")
+}
+
+// TestSearchByPhoto: the path of a photo is searched for by what it shows,
+// whether it is among the photos or not; the path of nothing is a text.
+func TestSearchByPhoto(t *testing.T) {
+	other := filepath.Join(photos(t, 3), "003-blue.png")
+	d := open(t, 120, 40, photos(t, 8), nil).start()
+	for text, best := range map[string]int{"002-green.png": 1, other: 2} {
+		d.press("/").write(text).press("enter")
+		if got := d.m.photo(0); got != best {
+			t.Errorf("the best match of %s is %d", text, got)
+		}
+		d.has("cos 1.000").hasNot("p 1.00")
+	}
+	d.press("/").write("nowhere/red.png").press("enter").has("“nowhere/red.png”", "8 photos, best first")
+	if d.m.search.photo || d.m.photo(0) != 0 {
+		t.Error("a path of nothing was not taken as text")
+	}
+	broken := filepath.Join(t.TempDir(), "a.jpg")
+	if err := os.WriteFile(broken, []byte("text"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d.press("/").write(broken).press("enter").has("✗", "not a picture")
 }

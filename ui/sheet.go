@@ -155,10 +155,12 @@ func (m *root) belowName(l *line, it gallery.Photo, position, w int) {
 		}
 	case m.search.active:
 		hit := m.search.hits[position]
-		p := m.score.Probability(m.score.Logit(hit.Cosine), model.Adjust{})
-		text := fmt.Sprintf("p %.2f  cos %.3f", p, hit.Cosine)
-		if width(text) > w {
-			text = fmt.Sprintf("p %.2f  %.3f", p, hit.Cosine)
+		text := fmt.Sprintf("cos %.3f", hit.Cosine)
+		// A probability is that of a text; between photos there is none.
+		if p := m.score.Probability(m.score.Logit(hit.Cosine), model.Adjust{}); !m.search.photo {
+			if both := fmt.Sprintf("p %.2f  %s", p, text); width(both) <= w {
+				text = both
+			}
 		}
 		l.add(t.quiet, clip(text, w))
 	case it.State == gallery.Waiting:
@@ -212,13 +214,13 @@ func (m *root) noPhotos(w, h int) []string {
 	var text []string
 	switch {
 	case m.scanning:
-		text = []string{t.quiet.on("looking for photos in " + clipName(m.places(), max(8, w-28)))}
+		text = []string{t.quiet.on("looking for photos in " + clipPath(m.places(), max(8, w-28)))}
 	default:
 		text = []string{
 			t.strong.on("No photos here"),
 			"",
-			t.quiet.on("looked in " + clipName(m.places(), max(8, w-16))),
-			t.quiet.on("and its folders for JPEG, PNG, GIF, WebP, TIFF and BMP"),
+			t.quiet.on("looked in " + clipPath(m.places(), max(8, w-16))),
+			t.quiet.on("and its folders for JPEG, PNG, GIF, WebP, TIFF, BMP and camera raw"),
 			"",
 			"sigla FOLDER" + t.quiet.on(" looks elsewhere"),
 			"sigla demo" + t.quiet.on("   shows the built-in photos"),

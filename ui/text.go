@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -99,6 +100,58 @@ func clipName(s string, w int) string {
 	tail := ansi.TruncateLeft(s, width(s)-(w-1)/3, "")
 	return ansi.Truncate(s, w-1-width(tail), "") + "…" + tail
 }
+
+// clipPath cuts a path at its beginning, so that the file and the folders next
+// to it stay: "…/panda/image_0008.jpg". A name that has no room even alone is
+// cut in the middle.
+func clipPath(s string, w int) string {
+	if width(s) <= w {
+		return s
+	}
+	for rest := s; ; {
+		_, after, found := strings.Cut(rest, "/")
+		if !found || after == "" {
+			return clipName(rest, w)
+		}
+		if rest = after; width(rest)+2 <= w {
+			return "…/" + rest
+		}
+	}
+}
+
+// clipReason cuts an error, "open PATH: reason", so that the reason stays: it
+// shortens what is quoted and what is a path, then leaves out what was being
+// done, and only then cuts at the end.
+func clipReason(s string, w int) string {
+	if width(s) <= w {
+		return s
+	}
+	s = quotedOrPath.ReplaceAllStringFunc(s, func(part string) string {
+		if part[0] == '"' {
+			return `"` + clipName(part[1:len(part)-1], 14) + `"`
+		}
+		return clipPath(part, 16)
+	})
+	for width(s) > w {
+		_, reason, found := strings.Cut(s, ": ")
+		if !found {
+			break
+		}
+		s = reason
+	}
+	return clip(s, w)
+}
+
+// clipSaid cuts a message, of which an error begins with its sign.
+func clipSaid(s string, w int) string {
+	if reason, failed := strings.CutPrefix(s, "✗ "); failed && w > 2 {
+		return "✗ " + clipReason(reason, w-2)
+	}
+	return clip(s, w)
+}
+
+// quotedOrPath finds the parts of an error that came from outside.
+var quotedOrPath = regexp.MustCompile(`"(?:[^"\\]|\\.)+"|[^\s":]*/[^\s":]+`)
 
 // left and right place text in exactly w cells, clipped if it is longer.
 func left(s string, w int) string {

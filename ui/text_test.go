@@ -42,7 +42,7 @@ func FuzzClean(f *testing.F) {
 		if c != clean(c) {
 			t.Fatalf("clean(%q) = %q, and again %q", s, c, clean(c))
 		}
-		for what, cut := range map[string]string{"left": left(c, w), "right": right(c, w), "name": left(clipName(c, w), w)} {
+		for what, cut := range map[string]string{"left": left(c, w), "right": right(c, w), "name": left(clipName(c, w), w), "path": left(clipPath(c, w), w), "reason": left(clipReason(c, w), w)} {
 			if a, b := ansi.StringWidth(cut), ansi.StringWidthWc(cut); a != w || b != w {
 				t.Fatalf("%s(%q, %d) = %q is %d or %d wide", what, c, w, cut, a, b)
 			}
@@ -57,6 +57,16 @@ func TestWords(t *testing.T) {
 		{clip("日本語", 4), "日…"},
 		{clip("x", 0), ""},
 		{clipName("IMG_2024_holiday_0412.jpg", 16), "IMG_2024_h…2.jpg"},
+		{clipPath("holidays/panda/image_0008.jpg", 22), "…/panda/image_0008.jpg"},
+		{clipPath("holidays/panda/image_0008.jpg", 21), "…/image_0008.jpg"},
+		{clipPath("holidays/panda/image_0008.jpg", 13), "image_00….jpg"},
+		{clipPath("holidays/", 30), "holidays/"},
+		{clipPath("/a/very/long/way/", 10), "…/way/"},
+		{clipReason("read photo a.jpg: truncated", 30), "read photo a.jpg: truncated"},
+		{clipReason("read photo /home/me/pictures/holidays/a.jpg: truncated", 38), "read photo …/holidays/a.jpg: truncated"},
+		{clipReason("read photo /home/me/pictures/holidays/a.jpg: truncated", 20), "truncated"},
+		{clipReason(`search "a long sentence with \"quotes\" in it": no words for it`, 40), `search "a long se…n it": no words for it`},
+		{clipReason("nothing to leave out here", 10), "nothing t…"},
 		{left("日", 3), "日 "},
 		{right("7", 3), "  7"},
 		{count(0), "0"},

@@ -28,7 +28,8 @@ import (
 	"sigla/model"
 )
 
-// Encoder is the model as the explorer needs it.
+// Encoder is the model as the explorer needs it. Texts are embedded, and a
+// photo that is searched by, while the gallery embeds its photos.
 type Encoder interface {
 	gallery.Embedder
 	gallery.TextEmbedder
@@ -62,7 +63,8 @@ const fps = 120
 
 // Run shows the explorer on the terminal until the user leaves it, ctx ends or
 // something of it breaks. The terminal is as it was before when Run returns,
-// and everything that Run started has ended.
+// and everything that Run started has ended. A model that could not be loaded
+// and labels that could not be saved are errors, too, once the user has left.
 //
 // A panic, in whatever goroutine, comes back as a *Crash.
 func Run(ctx context.Context, o Options) error {
@@ -91,7 +93,7 @@ func run(parent context.Context, o Options, extra ...tea.ProgramOption) (err err
 	case err != nil:
 		return fmt.Errorf("run the explorer: %w", err)
 	}
-	return nil
+	return m.loadErr // the screen had no room for all of it
 }
 
 // ErrHangUp is why Run returned when the terminal has gone away (SIGHUP).

@@ -3,6 +3,7 @@ package ui
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -45,14 +46,25 @@ func (m *root) screen() (lines []string, cursor int) {
 	return append(lines, m.status()), -1
 }
 
-// tooSmall fills any terminal below the least size, down to one cell.
+// tooSmall fills any terminal below the least size, down to one cell, with as
+// much of the reason, and of the way out, as has room.
 func (m *root) tooSmall() []string {
-	text := fmt.Sprintf("sigla needs %d×%d cells; q quits", leastWidth, leastHeight)
+	var text []string
+	for _, s := range []string{
+		fmt.Sprintf("sigla needs %d×%d cells; q quits", leastWidth, leastHeight),
+		fmt.Sprintf("%d×%d; q quits", leastWidth, leastHeight), "q quits", "q",
+	} {
+		text = wrap(s, m.w)
+		if len(text) <= m.h && len(strings.Join(text, " ")) == len(s) { // no word is cut
+			break
+		}
+	}
 	lines := make([]string, m.h)
+	top := max(0, (m.h-len(text))/2)
 	for i := range lines {
 		s := ""
-		if i == m.h/2 {
-			s = text
+		if j := i - top; j >= 0 && j < len(text) {
+			s = text[j]
 		}
 		lines[i] = left(s, m.w)
 	}
@@ -115,6 +127,9 @@ func (m *root) header() string {
 			warning = " · ✗ " + count(n) + " unreadable"
 		}
 	}
+	if m.labels.saveErr != nil {
+		warning += " · ✗ labels not saved"
+	}
 	where := m.places()
 	if m.search.active {
 		where = "“" + clean(m.search.text) + "”"
@@ -128,7 +143,7 @@ func (m *root) header() string {
 	for len(hints) > 1 && room() < min(width(where), 24) {
 		hints = hints[1:]
 	}
-	l.add(t.accent, clipName(where, max(8, room()))).add("", "   ").add(t.quiet, said).add(t.warn, warning)
+	l.add(t.accent, clipPath(where, max(8, room()))).add("", "   ").add(t.quiet, said).add(t.warn, warning)
 	shown := strings.Join(hints, "   ") + " "
 	l.to(w-width(shown)).add(t.quiet, shown)
 	return l.fit(w)
@@ -150,65 +165,79 @@ func (m *root) hints() []string {
 	return []string{hint("large"), "tab labels", bias, hint("search"), hint("keys")}
 }
 
+// part is a piece of the status line, with shorter texts for it; the last may
+// be empty, and then the piece is left out.
+type part struct {
+	k     ink
+	texts []string // at most maxTexts
+}
+
+const maxTexts = 5
+
 // status is the last line: model, device, t and b, δ, how much is embedded,
-// what is running; at its end the latest message, or else the hint.
+// what is running; at its end the latest message, or else the hint. Where that
+// has no room, parts give way as a whole, so that no number is cut.
 func (m *root) status() string {
 	t, w := m.theme, m.lay.w
-	type part struct {
-		k    ink
-		text string
-	}
-	var parts []part
-	switch {
-	case m.loadErr != nil:
-		parts = append(parts, part{t.warn, "✗ " + clean(m.loadErr.Error())})
-	case m.enc == nil:
-		parts = append(parts, part{t.quiet, "loading the model"})
-	default:
-		parts = append(parts,
-			part{t.quiet, clean(m.info.Name) + " · " + clean(m.device)},
-			part{"", m.scale()})
-	}
-	if s := m.running(); s != "" {
-		parts = append(parts, part{t.quiet, s})
-	}
-	last := part{t.quiet, m.o.Hint}
-	if m.toast.text != "" {
-		last = part{"", m.toast.text}
-		if m.toast.warn {
-			last = part{t.warn, "✗ " + m.toast.text}
-		}
-	}
-	// A message is read now: it may push out what is always there, from the
-	// right. The hint gives way to everything.
+	parts := m.statusParts()
 	need := func() int {
 		n := 1
 		for _, p := range parts {
-			n += width(p.text) + 3
+			if p.texts[0] != "" {
+				n += width(p.texts[0]) + 3
+			}
 		}
-		return n
+		return n - 2
 	}
-	if m.toast.text == "" {
-		if w-need() < min(width(last.text), 24) {
-			last.text = ""
-		}
-	} else {
-		for len(parts) > 0 && need()+width(last.text) >= w {
-			parts = parts[:len(parts)-1]
-		}
+	if m.toast.text == "" && w-need()-3 >= min(width(m.o.Hint), 24) {
+		parts = append(parts, part{t.quiet, []string{clip(m.o.Hint, w-need()-3)}})
 	}
-	if last.text != "" {
-		parts = append(parts, last)
+	if m.toast.text != "" {
+		// A message is read now: it may push out what is always there.
+		message := part{"", []string{m.toast.line()}}
+		if m.toast.warn {
+			message.k = t.warn
+		}
+		parts = append(parts, message)
+	}
+	// By turns, and what never changes before what is running.
+	for turn := 0; turn < len(parts)*maxTexts && need() > w; turn++ {
+		if p := &parts[turn%len(parts)]; len(p.texts) > 1 {
+			p.texts = p.texts[1:]
+		}
 	}
 	var l line
 	l.add("", " ")
-	for i, p := range parts {
-		if i > 0 {
+	first := true
+	for _, p := range parts {
+		if p.texts[0] == "" {
+			continue
+		}
+		if !first {
 			l.add(t.rule, " │ ")
 		}
-		l.add(p.k, clip(p.text, w-l.cells-1))
+		first = false
+		l.add(p.k, clipSaid(p.texts[0], w-l.cells-1))
 	}
 	return l.fit(w)
+}
+
+// statusParts are those that are always there: model, scale, what is running.
+func (m *root) statusParts() []part {
+	t := m.theme
+	model, scale := part{t.quiet, []string{"loading the model", ""}}, part{"", []string{""}}
+	switch {
+	case m.loadErr != nil:
+		model = part{t.warn, []string{"✗ " + clean(m.loadErr.Error())}}
+		if m.toast.text != "" {
+			model.texts = append(model.texts, "")
+		}
+	case m.enc != nil:
+		name := clean(m.info.Name)
+		model.texts = []string{name + " · " + clean(m.device), name, ""}
+		scale.texts = []string{m.scale(), fmt.Sprintf("δ %+.1f", m.score.Delta), ""}
+	}
+	return []part{model, scale, {t.quiet, m.running()}}
 }
 
 // scale shows the checkpoint's t = exp(t') and b, and what the user adds.
@@ -224,23 +253,28 @@ func (m *root) scale() string {
 	return s + fmt.Sprintf("  b %.2f  δ %+.1f", m.score.Bias, m.score.Delta)
 }
 
-// running says how far scan and embedding are, in fields of fixed width.
-func (m *root) running() string {
+// running says how far scan and embedding are, in fields of fixed width, and
+// the same in shorter words.
+func (m *root) running() []string {
 	p := m.progress
 	found := count(p.Found)
 	switch {
 	case m.scanning && !m.embedding:
-		return found + " found"
+		return []string{found + " found", ""}
 	case m.embedding:
-		s := right(count(p.Done+p.Failed), width(found)) + "/" + found + " embedded"
+		s := right(count(p.Done+p.Failed), width(found)) + "/" + found
+		texts := []string{s + " embedded", s, ""}
 		if p.Rate > 0 {
-			s += " · " + right(fmt.Sprintf("%.0f", p.Rate), 3) + "/s · " + clock(p.Left) + " left"
+			rate := " · " + right(fmt.Sprintf("%.0f", p.Rate), 3) + "/s"
+			texts = slices.Insert(texts, 0, s+" embedded"+rate+" · "+clock(p.Left)+" left", s+" · "+clock(p.Left)+" left")
 		}
-		return s
-	case p.Found > 0 && p.Done == p.Found:
-		return found + " embedded"
-	case p.Found > 0:
-		return count(p.Done) + "/" + found + " embedded"
+		return texts
+	case p.Found == 0:
+		return []string{""}
+	case p.Done+p.Failed < p.Found:
+		return []string{count(p.Done) + "/" + found + " embedded", ""}
+	case p.Failed > 0:
+		return []string{count(p.Done) + " embedded · ✗ " + count(p.Failed), ""}
 	}
-	return ""
+	return []string{count(p.Done) + " embedded", ""}
 }

@@ -10,13 +10,16 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/colorprofile"
 	"github.com/charmbracelet/x/ansi"
 	"github.com/charmbracelet/x/exp/golden"
 
+	"sigla/gallery"
 	"sigla/gallery/label"
+	"sigla/gallery/photo"
 	"sigla/model"
 )
 
@@ -140,6 +143,9 @@ func TestEverySize(t *testing.T) {
 			for h := 1; h <= 70; h += 1 + h/9 {
 				d.send(tea.WindowSizeMsg{Width: w, Height: h})
 				checkCells(t, d.m)
+				if w >= 8 && h >= 2 && !d.m.lay.usable() && !strings.Contains(strings.Join(strings.Fields(d.text()), " "), "q quits") {
+					t.Fatalf("%d×%d does not say how to leave:\n%s", w, h, d.text())
+				}
 				if small := w < leastWidth || h < leastHeight; small && w > 40 && !strings.Contains(d.text(), "sigla needs 60×20 cells; q quits") {
 					t.Fatalf("%d×%d:\n%s", w, h, d.text())
 				}
@@ -189,7 +195,7 @@ func TestLoadingAndProgress(t *testing.T) {
 	})
 	d.has("looking for photos in ~/pictures", "loading the model")
 	d.launch(d.m.start())
-	d.until(func() bool { return !d.m.scanning && len(d.m.pics.loading) == 0 })
+	d.until(func() bool { return !d.m.scanning && d.pending == 2 }) // load and watch are left
 	d.has("6 photos", "waiting", "loading the model")
 	close(model)
 	d.until(func() bool { return d.m.embedding && d.m.progress.Embedding })
@@ -200,6 +206,60 @@ func TestLoadingAndProgress(t *testing.T) {
 	close(gate)
 	d.rest()
 	d.has("6 embedded", "0 untagged").hasNot("0/6", "waiting")
+}
+
+// TestStatusGivesWay: at every width the status line has whole parts only, and
+// what has failed is counted apart from what is missing.
+func TestStatusGivesWay(t *testing.T) {
+	d := open(t, 120, 40, mixed(t), nil).start().has("13 embedded · ✗ 1")
+	d.m.embedding = true
+	d.m.progress.Rate, d.m.progress.Left = 12, 65*time.Second
+	d.m.info.Name = "a model with quite a name"
+	whole := map[string]bool{}
+	for _, p := range append(d.m.statusParts(), part{"", []string{d.m.o.Hint}}) {
+		for _, s := range p.texts {
+			whole[strings.TrimSpace(s)] = true
+		}
+	}
+	for w := leastWidth; w < 160; w++ {
+		d.m.lay.w = w
+		status := strings.TrimSpace(ansi.Strip(d.m.status()))
+		for _, s := range strings.Split(status, "│") {
+			if !whole[strings.TrimSpace(s)] {
+				t.Errorf("%d cells: %q has a part that is cut", w, status)
+			}
+		}
+		if !strings.Contains(status, "14/14") {
+			t.Errorf("%d cells: %q does not say how far it is", w, status)
+		}
+	}
+	d.m.embedding = false
+}
+
+// TestFacts: the name keeps its room, and a date is said to be of the photo
+// only if the photo says so.
+func TestFacts(t *testing.T) {
+	d := open(t, 120, 40, photos(t, 1), nil).start()
+	it := gallery.Photo{Name: "panda/image_0008.jpg", Size: 5_300_000, Modified: pictureTime, Info: photo.Info{Width: 4000, Height: 3000}}
+	taken := it
+	taken.Info.Taken = time.Date(2019, 1, 2, 10, 30, 0, 0, time.UTC)
+	for _, c := range []struct {
+		it   gallery.Photo
+		w    int
+		want string
+	}{
+		{taken, 70, "panda/image_0008.jpg" + spaces(15) + "4000×3000  5.3 MB  2019-01-02 10:30"},
+		{taken, 50, "…/image_0008.jpg     4000×3000  5.3 MB  2019-01-02"},
+		{taken, 42, "panda/image_0008.jpg     4000×3000  5.3 MB"},
+		{taken, 38, "…/image_0008.jpg     4000×3000  5.3 MB"},
+		{taken, 25, "panda/image_0008.jpg"},
+		{it, 70, "panda/image_0008.jpg" + spaces(12) + "4000×3000  5.3 MB  modified 2024-05-03"},
+		{it, 50, "panda/image_0008.jpg" + spaces(13) + "4000×3000  5.3 MB"},
+	} {
+		if got := strings.TrimSpace(ansi.Strip(d.m.facts(c.it, c.w, 2)[0])); got != c.want {
+			t.Errorf("%d cells:\n%q, want\n%q", c.w, got, c.want)
+		}
+	}
 }
 
 // busy is a model that is embedding: whoever asks it something waits.

@@ -51,11 +51,17 @@ func Parse(name string, data []byte) (Set, error) {
 	return set, nil
 }
 
-// FromList reads the names of a comma list: "cat, dog".
+// FromList reads the names of a comma list: "cat, dog". What is empty between
+// two commas is passed over, but there must be a name.
 func FromList(list string) (Set, error) {
 	var set Set
 	for name := range strings.SplitSeq(list, ",") {
-		set.Labels = append(set.Labels, Label{Name: tidy(name)})
+		if strings.TrimSpace(name) != "" {
+			set.Labels = append(set.Labels, Label{Name: tidy(name)})
+		}
+	}
+	if len(set.Labels) == 0 {
+		return Set{}, fmt.Errorf("read label list %q: no name in it", list)
 	}
 	if f := set.check(); f != nil {
 		return Set{}, fmt.Errorf("read label list %q: %s", list, f.what)

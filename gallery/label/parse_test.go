@@ -140,12 +140,12 @@ func TestLongAncestry(t *testing.T) {
 }
 
 func TestFromList(t *testing.T) {
-	set, err := FromList("cat, big dog ,animals | owl")
+	set, err := FromList(",cat,, big dog , ,animals | owl,")
 	want := Set{Labels: []Label{{Name: "cat"}, {Name: "big dog"}, {Name: "animals|owl"}}}
 	if err != nil || !reflect.DeepEqual(set, want) {
 		t.Errorf("got %+v, %v\nwant %+v", set, err, want)
 	}
-	for _, list := range []string{"", "cat,,dog", "cat,", "cat,Cat"} {
+	for _, list := range []string{"", " , ,", "cat,Cat", "cat,a||b"} {
 		if set, err := FromList(list); err == nil {
 			t.Errorf("FromList(%q) = %+v, want an error", list, set)
 		}
