@@ -23,6 +23,8 @@ import (
 	"github.com/charmbracelet/x/term"
 	"github.com/charmbracelet/x/vt"
 	"github.com/creack/pty"
+
+	"sigla/internal/require"
 )
 
 // program builds the program once, as a release is built.
@@ -77,7 +79,7 @@ func launchBinary(tb testing.TB, path string, cols, rows int, args ...string) *c
 		"XDG_CONFIG_HOME="+filepath.Join(home, "config"), "XDG_DATA_HOME="+filepath.Join(home, "data"), "XDG_CACHE_HOME="+filepath.Join(home, "cache"))
 	master, tty, err := pty.Open()
 	if err != nil {
-		tb.Skip("no pseudo-terminal: ", err)
+		require.Missing(tb, "pty", "no pseudo-terminal: "+err.Error())
 	}
 	c.pty = master
 	pty.Setsize(master, &pty.Winsize{Cols: uint16(cols), Rows: uint16(rows)})

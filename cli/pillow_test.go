@@ -13,6 +13,7 @@ import (
 	"sigla/gallery"
 	"sigla/gallery/label"
 	"sigla/gallery/photo"
+	"sigla/internal/require"
 	"sigla/model"
 	"sigla/model/preprocess"
 )
@@ -29,7 +30,7 @@ sys.stdout.buffer.write(im.tobytes())`
 // are far above what is measured: they catch a decoder that is wrong.
 func TestAgainstPillow(t *testing.T) {
 	if err := exec.Command("python3", "-c", "import PIL").Run(); err != nil {
-		t.Skip("python3 with Pillow is not here:", err)
+		require.Missing(t, "pillow", "python3 with Pillow is not here: "+err.Error())
 	}
 	paths, err := filepath.Glob("../assets/demo/*.jpg")
 	if err != nil || len(paths) == 0 {

@@ -1,6 +1,6 @@
 // Package require gives tests what a machine may lack. A test that needs it is
 // skipped where it is missing and says so; where SIGLA_REQUIRE lists it
-// ("data,exiftool,…"), as continuous integration does, the test fails instead.
+// ("data,exiftool,pillow,pty"), as continuous integration does, the test fails instead.
 package require
 
 import (
@@ -18,17 +18,18 @@ func Data(t testing.TB, elem ...string) string {
 	t.Helper()
 	root := os.Getenv("SIGLA_DATA")
 	if root == "" {
-		missing(t, "data", "SIGLA_DATA names no folder of test data")
+		Missing(t, "data", "SIGLA_DATA names no folder of test data")
 	}
 	path := filepath.Join(append([]string{root}, elem...)...)
 	if _, err := os.Stat(path); err != nil {
-		missing(t, "data", err.Error())
+		Missing(t, "data", err.Error())
 	}
 	return path
 }
 
-// missing ends the test: as failed if SIGLA_REQUIRE lists what, else as skipped.
-func missing(t testing.TB, what, reason string) {
+// Missing ends a test that cannot run because something is not here: as failed
+// if SIGLA_REQUIRE lists what, else as skipped for that reason.
+func Missing(t testing.TB, what, reason string) {
 	t.Helper()
 	if slices.Contains(strings.Split(os.Getenv("SIGLA_REQUIRE"), ","), what) {
 		t.Fatalf("SIGLA_REQUIRE lists %s: %s", what, reason)
