@@ -44,8 +44,10 @@ func (a *app) configure(path string) error {
 	if errors.Is(err, fs.ErrNotExist) && !named {
 		return nil
 	}
-	if err != nil {
+	if err != nil && named {
 		return usagef("read configuration: %w", err)
+	} else if err != nil {
+		return fmt.Errorf("read configuration: %w", err) // nobody has typed its name
 	}
 	if err := applyConfig(path, data, open, &a.settings); err != nil {
 		return usageError{err}

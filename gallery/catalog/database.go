@@ -169,6 +169,8 @@ func explain(err error) error {
 		return ErrBusy
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 		return fmt.Errorf("%s: %w (%v)", databaseName, ErrDamaged, failure)
+	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR: // the latter says no more than a number
+		return fmt.Errorf("the disk is full or fails (%w); make room, or XDG_DATA_HOME may name another", err)
 	}
 	return err
 }

@@ -32,6 +32,7 @@ var roles = map[string]func(dir string, n int) error{
 	"share":    shareLoop,
 	"hold":     holdLock,
 	"full":     fillDisk,
+	"nospace":  openFull,
 	"readonly": openReadOnly,
 }
 
@@ -365,6 +366,32 @@ func fillDisk(dir string, n int) error {
 	fmt.Println("error", err)
 	os.Remove(log)
 	return os.Remove(c.path("full.f16"))
+}
+
+// openFull opens a catalog where no file can grow to what SQLite needs first.
+func openFull(dir string, _ int) error {
+	signal.Ignore(syscall.SIGXFSZ)
+	limit := unix.Rlimit{Cur: 16 << 10, Max: 16 << 10}
+	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &limit); err != nil {
+		return err
+	}
+	_, err := open(bg, dir, 1000)
+	fmt.Println("error", err)
+	return nil
+}
+
+func TestOpenFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	c := start(t, "nospace", dir, 0)
+	said := ""
+	for c.lines.Scan() {
+		said += c.lines.Text()
+	}
+	must(t, c.Wait())
+	if !strings.Contains(said, "open catalog "+dir+": the disk is full or fails (") || !strings.Contains(said, "make room") {
+		t.Errorf("said %q", said)
+	}
+	closed(t, smallSegments(t, dir, 1000)) // there is room again
 }
 
 func TestFullDisk(t *testing.T) {
