@@ -33,6 +33,7 @@ type golden struct {
 	Logits      [][]float64 `json:"logits_per_image"`
 	Probs       [][]float64 `json:"probabilities"`
 	Loss        float64     `json:"sigmoid_loss"`
+	CLIPLoss    float64     `json:"clip_loss"`
 	Training    *struct {
 		Optimizer struct {
 			LR    float64    `json:"lr"`
@@ -234,6 +235,10 @@ func checkForward(t *testing.T, m *Model, dir string, want *golden, logit float6
 		near(t, "probability", probs, want.Probs[i], 1e-5)
 	}
 	n := min(len(b.Images), len(b.IDs))
+	if m.cfg.Kind == CLIP {
+		loss, _, _, _, _ := softmaxLoss(slices.Concat(images[:n]...), slices.Concat(texts[:n]...), n, math.Exp(want.LogScale))
+		near(t, "loss", []float64{loss}, []float64{want.CLIPLoss}, 1e-5)
+	}
 	return Batch{b.Images[:n], b.IDs[:n], backend.Pairs{Default: -1, Diagonal: true}}
 }
 

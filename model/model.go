@@ -214,14 +214,18 @@ const maxBatch = 8
 
 // Embed returns the unit embeddings [Dim] of prepared photos.
 func (m *Model) Embed(ctx context.Context, batch []any) ([][]float32, error) {
+	return inBatches("photos", batch, func(part []any) ([][]float32, error) { return m.embedImages(ctx, part) })
+}
+
+// inBatches embeds some inputs after the other, at most maxBatch at once.
+func inBatches[T any](what string, all []T, embed func(part []T) ([][]float32, error)) ([][]float32, error) {
 	var out [][]float32
-	for len(batch) > 0 {
-		n := min(len(batch), maxBatch)
-		rows, err := m.embedImages(ctx, batch[:n])
+	for part := range slices.Chunk(all, maxBatch) {
+		rows, err := embed(part)
 		if err != nil {
-			return nil, fmt.Errorf("embed photos: %w", err)
+			return nil, fmt.Errorf("embed %s: %w", what, err)
 		}
-		out, batch = append(out, rows...), batch[n:]
+		out = append(out, rows...)
 	}
 	return out, nil
 }
@@ -280,16 +284,7 @@ const stemBatch = 2
 // EmbedTexts returns the unit embeddings [Dim] of texts, each padded to the
 // model's length.
 func (m *Model) EmbedTexts(ctx context.Context, texts []string) ([][]float32, error) {
-	var out [][]float32
-	for len(texts) > 0 {
-		n := min(len(texts), maxBatch)
-		rows, err := m.embedTexts(ctx, texts[:n])
-		if err != nil {
-			return nil, fmt.Errorf("embed texts: %w", err)
-		}
-		out, texts = append(out, rows...), texts[n:]
-	}
-	return out, nil
+	return inBatches("texts", texts, func(part []string) ([][]float32, error) { return m.embedTexts(ctx, part) })
 }
 
 func (m *Model) embedTexts(ctx context.Context, texts []string) ([][]float32, error) {
