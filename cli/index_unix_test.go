@@ -18,6 +18,7 @@ import (
 
 	"sigla/assets"
 	"sigla/gallery/catalog"
+	"sigla/internal/require"
 )
 
 // variants writes copies of the demo photos that differ in what follows the
@@ -76,15 +77,18 @@ func TestIndexIsKilled(t *testing.T) {
 	index(t, whole, folder)
 	took := time.Since(start)
 
+	kills := require.Rounds(2, 20, 200)
 	ran := 0
-	for range 6 {
+	for range kills {
 		cmd := indexer(t, killed, folder)
 		var out bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &out
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Duration(rand.Int64N(int64(took)/2)) + time.Millisecond)
+		// Early moments come more often: each run goes on where the one before
+		// was killed, and most are to be killed before all is done.
+		time.Sleep(time.Duration(rand.Float64() * rand.Float64() * float64(took) / 2))
 		cmd.Process.Kill()
 		if err := cmd.Wait(); err == nil {
 			ran++ // to its end
@@ -92,7 +96,7 @@ func TestIndexIsKilled(t *testing.T) {
 			t.Errorf("after a kill: %s", out.String())
 		}
 	}
-	t.Logf("a run takes %v; %d of 6 came to their end; the last: %s", took, ran, index(t, killed, folder))
+	t.Logf("a run takes %v; %d of %d came to their end; the last: %s", took, ran, kills, index(t, killed, folder))
 	if got := index(t, killed, folder); !strings.HasPrefix(got, "115 photos: 0 embedded, 115 from the catalog, 0 failed;") {
 		t.Error(got)
 	}

@@ -55,15 +55,6 @@ func got[T any](v T, err error) func(t testing.TB) T {
 	}
 }
 
-// rounds is how often a test repeats what it does; the race detector, which the
-// short form is for, slows SQLite down a lot.
-func rounds(full, short int) int {
-	if testing.Short() {
-		return short
-	}
-	return full
-}
-
 // hashN is the hash of a made-up content.
 func hashN(n int) Hash { return sha256.Sum256(fmt.Append(nil, "photo ", n)) }
 

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sigla/internal/require"
 )
 
 func decisions(t testing.TB, c *Catalog) []Decision {
@@ -141,7 +143,7 @@ func TestMangledLog(t *testing.T) {
 	lines := got(encodeLines([]Decision{dog, cat, dog, kite}))(t)
 	c := openAt(t, t.TempDir())
 	r := rand.New(rand.NewPCG(9, 10))
-	for range rounds(60, 8) {
+	for range require.Rounds(8, 60, 60) {
 		log := mangle(r, lines)
 		must(t, os.WriteFile(c.path(logName), log, 0o600))
 		got(c.one.Exec("DELETE FROM decisions; UPDATE replayed SET bytes = ?", r.IntN(2*len(lines))))(t)

@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sigla/internal/require"
 )
 
 // Faults need processes that can be killed: this test program, started again
@@ -175,10 +177,7 @@ func checkKilled(t *testing.T, dir string, said int) int {
 
 // An index run may be killed at any moment.
 func TestKilled(t *testing.T) {
-	kills := rounds(20, 3)
-	if os.Getenv("SIGLA_LONG") != "" {
-		kills = 200
-	}
+	kills := require.Rounds(3, 20, 200)
 	dir := t.TempDir()
 	r := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
 	next, early := 0, 0
@@ -397,7 +396,7 @@ func TestOpenFullDisk(t *testing.T) {
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	next := 0
-	for range rounds(3, 1) {
+	for range require.Rounds(1, 3, 3) {
 		c := start(t, "full", dir, next)
 		said, errs := next-1, []string{}
 		for c.lines.Scan() {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"sigla/internal/require"
 )
 
 // damagedCatalog returns a folder with a catalog and what its database holds.
@@ -59,7 +61,7 @@ func TestDamagedPages(t *testing.T) {
 	if i := slices.Index(pages, 0); i > 0 {
 		pages[0], pages[i] = pages[i], pages[0] // the first page, and some others
 	}
-	for _, page := range pages[:rounds(12, 2)] {
+	for _, page := range pages[:require.Rounds(2, 12, 12)] {
 		broken := slices.Clone(database)
 		for i := range pageSize {
 			broken[page*pageSize+i] = byte(r.Uint32())
@@ -128,7 +130,7 @@ func TestDamagedDatabase(t *testing.T) {
 func TestFlippedDatabaseBits(t *testing.T) {
 	dir, database := damagedCatalog(t)
 	r := rand.New(rand.NewPCG(5, 6))
-	for round := range rounds(24, 4) {
+	for round := range require.Rounds(4, 24, 24) {
 		broken := slices.Clone(database)
 		at := r.IntN(len(broken))
 		if round%2 == 0 {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"sigla/internal/require"
 )
 
 // rounded is a vector as it comes back from half precision.
@@ -396,7 +398,7 @@ func TestMangledSegments(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "0001.f16")
 	r := rand.New(rand.NewPCG(7, 8))
-	for range rounds(500, 100) {
+	for range require.Rounds(100, 500, 500) {
 		data := mangle(r, whole)
 		must(t, os.WriteFile(path, data, 0o600))
 		m, err := parseHeader(data)

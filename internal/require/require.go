@@ -66,6 +66,19 @@ func unpack(path string, r io.Reader) error {
 	return errors.Join(err, f.Close())
 }
 
+// Rounds returns how often a test repeats what it does: long where SIGLA_LONG is
+// set, as .ci/run long sets it; brief with go test -short, for the race detector
+// slows some code down a lot; else usual.
+func Rounds(brief, usual, long int) int {
+	switch {
+	case os.Getenv("SIGLA_LONG") != "":
+		return long
+	case testing.Short():
+		return brief
+	}
+	return usual
+}
+
 // Missing ends a test that cannot run because something is not here: as failed
 // if SIGLA_REQUIRE lists what, else as skipped for that reason.
 func Missing(t testing.TB, what, reason string) {
