@@ -24,7 +24,7 @@ func newFacts(f Facts) *Facts {
 var (
 	beach = newFacts(Facts{
 		Name: "2024/Summer trip/IMG_0412.JPG", Format: "JPEG", Date: time.Date(2023, 5, 1, 23, 59, 59, 0, time.FixedZone("", 3600)),
-		Bytes: 2_000_001, Width: 4000, Height: 3000, Tags: []string{"Animals|Birds|Owl", "New York", "Caf\u00e9"},
+		Bytes: 2_000_001, Width: 4000, Height: 3000, Tags: []string{"Animals|Birds|Owl", "Lakeside|Lake", "New York", "Caf\u00e9"},
 		Rating: 4, Rated: true, Accepted: 1,
 		Label: func(name string) (float64, bool, bool) { return 0.8, name == "dog", name != "unicorn" },
 	})
@@ -52,6 +52,7 @@ var matchTests = []struct {
 	{"tag:animals|birds tag:birds|owl tag:animals|birds|owl", true, false, false},
 	{"tag:animals|owl", false, false, false},
 	{"tag:bird", false, false, false},
+	{"tag:lake", true, false, false},
 	{"tag:bi*", true, false, false},
 	{"tag:b?rds|o*", true, false, false},
 	{"tag:b*|o*|?", false, false, false},
@@ -156,6 +157,7 @@ func FuzzFold(f *testing.F) {
 func FuzzPattern(f *testing.F) {
 	f.Add("a*b?c", "aXXbYc")
 	f.Add("*a*ab*", "aaXab")
+	f.Add("*aab", "aaab")
 	f.Add("?*é?", "xé\xff")
 	f.Fuzz(func(t *testing.T, p, s string) {
 		p, s = Fold(p), Fold(strings.ToValidUTF8(s, "?"))

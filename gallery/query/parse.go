@@ -169,7 +169,7 @@ func (p *parser) addFilter(w word, name string, length int) error {
 	}
 	k := kindOf(name)
 	if k == nil {
-		return p.errorf(w.at, "%s (quote a text that has a colon)", unknown(name))
+		return p.errorf(w.at, "%s; a text with a colon needs quotes", unknown(name))
 	}
 	f := filter{kind: k, not: w.begins("-")}
 	value := w.from(length)
