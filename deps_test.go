@@ -29,6 +29,7 @@ var rooms = map[string]string{
 	"gallery/catalog":     "",
 	"gallery/label":       "internal/atomicfile",
 	"gallery/photo":       "",
+	"gallery/query":       "",
 	"gallery/sidecar":     "",
 	"gallery":             "gallery/*",
 	"assets":              "",
