@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -118,4 +119,46 @@ func TestTagsBesideEmbed(t *testing.T) {
 		checkTags(t, g)
 		checkCounted(t, data, g)
 	}
+}
+
+// A photo that was overwritten is read again, and what lay beside the former
+// one is forgotten with it.
+func TestTagsOfChangedPhotos(t *testing.T) {
+	dir, data := photoFolder(t, 2), t.TempDir()
+	photo, side := filepath.Join(dir, "0.png"), filepath.Join(dir, "0.xmp")
+	writeFile(t, side, xmp("owl"))
+	readTags(t, data, dir)
+	writeFile(t, photo, append([]byte("GIF89a\x01\x00\x01\x00\x00\x00\x00!\xff\x0bXMP DataXMP"), xmp("moth")...))
+	later(t, photo)
+	if err := os.Remove(side); err != nil {
+		t.Fatal(err)
+	}
+	g := readTags(t, data, dir)
+	checkTags(t, g)
+	checkCounted(t, data, g)
+}
+
+// The same when the tags are read before the scan has come to its end, and with
+// it the catalog has learned that the photo is another.
+func TestTagsOfChangedPhotosWhileScanning(t *testing.T) {
+	dir, data := photoFolder(t, 1), t.TempDir()
+	photo, side := filepath.Join(dir, "0.png"), filepath.Join(dir, "0.xmp")
+	writeFile(t, side, xmp("owl"))
+	readTags(t, data, dir)
+	later(t, photo)
+	if err := os.Remove(side); err != nil {
+		t.Fatal(err)
+	}
+	g := New()
+	g.UseCatalog(func(ctx context.Context) (*catalog.Catalog, error) { return catalog.Open(ctx, data) })
+	w := &walk{g: g, ctx: context.Background()}
+	w.catalog = g.openCatalog(w.ctx)
+	err := w.root(dir)
+	err = errors.Join(err, g.ReadTags(w.ctx))
+	w.closeBooks()
+	if err := errors.Join(err, g.ReadTags(w.ctx), g.CatalogErr(), g.Close()); err != nil {
+		t.Fatal(err)
+	}
+	checkTags(t, g)
+	checkCounted(t, data, g)
 }

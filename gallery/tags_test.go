@@ -309,23 +309,6 @@ func TestTagsOfMovedPhotos(t *testing.T) {
 	checkCounted(t, data, g)
 }
 
-// A photo that was overwritten is read again, and what lay beside the former
-// one is forgotten with it.
-func TestTagsOfChangedPhotos(t *testing.T) {
-	dir, data := photoFolder(t, 2), t.TempDir()
-	photo, side := filepath.Join(dir, "0.png"), filepath.Join(dir, "0.xmp")
-	writeFile(t, side, xmp("owl"))
-	readTags(t, data, dir)
-	writeFile(t, photo, append([]byte("GIF89a\x01\x00\x01\x00\x00\x00\x00!\xff\x0bXMP DataXMP"), xmp("moth")...))
-	later(t, photo)
-	if err := os.Remove(side); err != nil {
-		t.Fatal(err)
-	}
-	g := readTags(t, data, dir)
-	checkTags(t, g)
-	checkCounted(t, data, g)
-}
-
 // RAW and JPEG share photo.xmp unless it says whose it is; if it is broken it
 // is told once.
 func TestSharedSidecars(t *testing.T) {
@@ -367,6 +350,16 @@ func TestUnreadableSidecars(t *testing.T) {
 	}
 	if g.Photo(0).State == Failed {
 		t.Error("the photo has failed")
+	}
+	c, err := catalog.Open(context.Background(), data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if kept, err := c.TagFailures(context.Background()); len(kept) > 0 || err != nil {
+		t.Errorf("what may pass is kept: %v, %v", kept, err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
 	}
 	target := filepath.Join(t.TempDir(), "target")
 	writeFile(t, target, xmp("owl"))
