@@ -53,6 +53,7 @@ func (w *walk) openBook(folder string) (*book, string, error) {
 		return nil, "", err
 	}
 	b := w.bookOf(root)
+	w.g.noteTagRoot(root)
 	prefix, _ := below(outer, folder)
 	if err := b.load(w.ctx, w.catalog, root, "", prefix); err != nil {
 		return nil, "", err

@@ -3,6 +3,7 @@
 //	Scan      folders → photos, Waiting, in the order in which they are shown
 //	Embed     decode workers (Want first, then in order) → batches → Embedder
 //	          → vectors; the photo is Ready, or Failed and says why
+//	ReadTags  sidecars and photos → what the photos are tagged with already
 //	Rank      a query's vector → the photos closest to it
 //	Scores    a Classifier's labels → a logit for every photo and label
 //	catalog   keeps vectors from one run to the next (UseCatalog)
@@ -40,6 +41,7 @@ type Photo struct {
 	State    State
 	Err      error      // why it Failed: one line that names the photo
 	Info     photo.Info // once decoded, zero before
+	Tagged   bool       // ReadTags has found Tags
 	Vector   []float32  // once Ready; of length 1, shared, not to be changed
 }
 
@@ -62,8 +64,8 @@ type Gallery struct {
 	version uint64        // counts changes
 	wake    chan struct{} // closed at the next change; nil if nobody waits
 
-	slots   []slot // by ID
-	known   map[string]struct{}
+	slots   []slot         // by ID
+	known   map[string]int // ID, by the file's absolute path without links
 	skipped []Skip
 	scans   int // running
 
@@ -75,6 +77,7 @@ type Gallery struct {
 	order      order
 
 	keep keeper
+	tags tagBook
 }
 
 // A slot is a photo and whether the running Embed has begun with it.
@@ -87,6 +90,8 @@ type slot struct {
 	file    int64        // the file's ID there, 0 until Scan has
 	content catalog.Hash // what is in it, if that was read
 	reason  string       // why there is no photo in it
+
+	tags tagging
 }
 
 // New returns an empty gallery.
@@ -95,7 +100,8 @@ func New() *Gallery {
 		scanner: plainScanner{},
 		now:     time.Now,
 		turn:    make(chan struct{}, 1),
-		known:   make(map[string]struct{}),
+		known:   make(map[string]int),
+		tags:    newTagBook(),
 	}
 	g.moved = sync.NewCond(&g.mu)
 	return g
@@ -138,6 +144,7 @@ func (g *Gallery) Skipped() []Skip {
 type Progress struct {
 	Found, Done, Failed int           // photos; Done have vectors
 	Remembered          int           // of those Done: from the catalog, not embedded
+	Tagged              int           // photos that ReadTags has found Tags of
 	Scanning, Embedding bool          // Embedding also while Embed waits for Scan
 	Rate                float64       // photos/s, done or failed, of the last seconds with work
 	Left                time.Duration // for the photos found; 0 if unknown
@@ -152,6 +159,7 @@ func (g *Gallery) Progress() Progress {
 		Done:       len(g.rows.ids),
 		Failed:     g.failed,
 		Remembered: g.remembered,
+		Tagged:     g.tags.table.photos,
 		Scanning:   g.scans > 0,
 		Embedding:  g.embedding,
 		Rate:       g.meter.rate(g.now()),

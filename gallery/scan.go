@@ -72,6 +72,7 @@ type walk struct {
 	visited []fs.FileInfo
 	doors   []fs.FileInfo
 	above   []fs.FileInfo // from the root down to the present folder
+	listing listing       // of the present folder
 
 	catalog *catalog.Catalog // nil: none
 	books   []*book
@@ -107,6 +108,7 @@ func (w *walk) root(named string) error {
 	case info.Mode().IsRegular():
 		w.book = nil // a file that is named alone is known by its content
 		at.name = filepath.Base(named)
+		w.listing = besides(named)
 		w.add(at, info)
 		return nil
 	}
@@ -135,6 +137,7 @@ func (w *walk) folder(at place, info fs.FileInfo, door bool) error {
 	defer func() { w.above = w.above[:len(w.above)-1] }()
 
 	entries, listErr := w.list(at.path)
+	w.listing = newListing(entries)
 	var folders []fs.DirEntry
 	for _, e := range entries {
 		if w.ctx.Err() != nil {
@@ -269,20 +272,26 @@ func (w *walk) add(at place, info fs.FileInfo) {
 	if w.book != nil {
 		file, changed = w.book.see(path.Join(w.prefix, at.name), info)
 	}
+	sidecars := w.listing.sidecars(filepath.Base(at.path))
 	g := w.g
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if _, known := g.known[at.real]; known {
+	if id, known := g.known[at.real]; known {
+		g.meetTags(id, at.path, sidecars)
 		return
 	}
-	g.known[at.real] = struct{}{}
 	id := len(g.slots)
+	g.known[at.real] = id
 	s := slot{
 		Photo:   Photo{ID: id, Path: at.path, Name: at.name, Size: info.Size(), Modified: info.ModTime()},
 		tracked: w.book != nil,
 		content: file.Hash,
+		tags:    tagging{sidecars: sidecars},
 	}
 	if changed {
+		if file.ID != 0 {
+			s.tags.doubt = allKinds
+		}
 		w.book.found = append(w.book.found, finding{id, file})
 	} else {
 		s.file = file.ID

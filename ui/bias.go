@@ -43,7 +43,7 @@ type tally struct {
 	tags     int   // sum of those that are known
 	moved    int   // tags more (or less) than with δ = 0
 	changed  int   // photos that have another set of tags than with δ = 0
-	untagged int   // photos that are scored and have no tag
+	untagged int   // photos that are scored and have no tag, nor had one before
 	scored   int   // photos that are scored
 }
 
@@ -69,7 +69,7 @@ func (m *root) recount() {
 			}
 			t.scored++
 			tagged, changed := l.holds(row)
-			if !tagged {
+			if !tagged && !m.photos[id].Tagged {
 				t.untagged++
 			}
 			if changed {

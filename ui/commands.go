@@ -16,7 +16,7 @@ import (
 // The commands behind the screen, each with the message that it ends with and
 // what that does. Their order of events:
 //
-//	scan ─────────────────────┐
+//	scan ─▶ tags ─────────────┐
 //	load ─┬─▶ embed ──▶ moved ─┼─▶ rescore ──▶ recount
 //	      └─▶ classify ────────┘
 //
@@ -41,7 +41,7 @@ func (m *root) scanDone(msg scanMsg) tea.Cmd {
 	if msg.err != nil {
 		m.warn(msg.err)
 	}
-	cmd := m.embed()
+	cmd := tea.Batch(m.embed(), m.readTags())
 	m.settled()
 	return cmd
 }

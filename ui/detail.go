@@ -64,9 +64,10 @@ func (m *root) picture(it gallery.Photo, w, h int) []string {
 	return centred(text, w, h)
 }
 
-// facts is one line: name, size in pixels and bytes, when it was taken, or else
-// when the file was written. The name comes first: for it the time of day is
-// left out, then the date, then the size.
+// facts are two lines. The first has name, size in pixels and bytes, when it was
+// taken, or else when the file was written. The name comes first: for it the
+// time of day is left out, then the date, then the size. The second has the tags
+// in the photo's files.
 func (m *root) facts(it gallery.Photo, w, h int) []string {
 	size, name := fileSize(it.Size), clean(it.Name)
 	if it.Info.Width > 0 {
@@ -94,8 +95,8 @@ func (m *root) facts(it gallery.Photo, w, h int) []string {
 	for i := range lines {
 		lines[i] = spaces(w)
 	}
-	if h > 0 {
-		lines[0] = l.fit(w)
+	if h > 1 {
+		lines[0], lines[1] = l.fit(w), m.tagLine(it, w)
 	}
 	return lines
 }
@@ -174,16 +175,23 @@ func (m *root) labelLine(r labelRow, failed bool, c columns, w int) string {
 			sign = "– "
 		}
 		l.add(t.quiet, right(sign, pCells))
+		if r.tagged {
+			l.to(l.cells+c.bar+logitCells).add(t.accent, "✓")
+		}
 		return l.fit(w)
 	}
 	bar, notch, mark := t.quiet, t.quiet, "○"
 	if r.holds {
 		bar, notch, mark = t.accent, t.chosen, "●"
 	}
+	markInk := bar
+	if r.tagged {
+		mark, markInk = "✓", t.accent
+	}
 	before, at, after := chart.Meter(r.p, r.Cutoff(), c.bar)
 	l.add("", fmt.Sprintf("%*.2f ", pCells-1, r.p))
 	l.add(bar, before).add(notch, at).add(bar, after)
-	l.add("", fmt.Sprintf("%*.1f ", logitCells-1, r.logit)).add(bar, mark)
+	l.add("", fmt.Sprintf("%*.1f ", logitCells-1, r.logit)).add(markInk, mark)
 	if n := m.tally.perLabel[r.index]; n >= 0 && c.count > 0 {
 		l.add(t.quiet, right(count(n), c.count))
 	}

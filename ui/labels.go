@@ -234,11 +234,12 @@ func (m *root) thresholdBy(direction int) tea.Cmd {
 // labelRow is one label as the detail pane lists it.
 type labelRow struct {
 	label.Label
-	index int // in the set
-	known bool
-	logit float32
-	p     float64
-	holds bool
+	index  int  // in the set
+	tagged bool // the photo has it as a tag already
+	known  bool
+	logit  float32
+	p      float64
+	holds  bool
 }
 
 // rows lists all labels for the chosen photo, the most probable first; those
@@ -265,7 +266,7 @@ func (m *root) sorted(id int) []labelRow {
 	}
 	rows := make([]labelRow, len(l.set.Labels))
 	for i, own := range l.set.Labels {
-		rows[i] = labelRow{Label: own, index: i}
+		rows[i] = labelRow{Label: own, index: i, tagged: m.tagged(id, own)}
 		if c := l.columns[i]; c >= 0 && c < len(logits) {
 			r := &rows[i]
 			r.known, r.logit = true, logits[c]

@@ -15,14 +15,14 @@ import (
 // gallery's lock, and a screen that needs forty photos would wait forty turns.
 type look struct {
 	progress gallery.Progress
-	skipped  []gallery.Skip
+	skipped  []gallery.Skip  // and files whose tags could not be read
 	unkept   error           // what is wrong with the catalog
 	photos   []gallery.Photo // those not known before, and those asked for
 }
 
 // lookAt reads the photos from known on, and those of ids.
 func lookAt(g *gallery.Gallery, known int, ids []int) look {
-	l := look{progress: g.Progress(), skipped: g.Skipped(), unkept: g.CatalogErr()}
+	l := look{progress: g.Progress(), skipped: append(g.Skipped(), g.TagProblems()...), unkept: g.CatalogErr()}
 	for id := known; id < l.progress.Found; id++ {
 		l.photos = append(l.photos, g.Photo(id))
 	}
@@ -41,6 +41,8 @@ func (m *root) see(l look) {
 			m.photos = append(m.photos, p)
 		case p.ID < len(m.photos) && p.State != gallery.Waiting:
 			m.photos[p.ID] = p
+		case p.ID < len(m.photos):
+			m.photos[p.ID].Tagged = p.Tagged
 		}
 	}
 	if now := m.progress; l.progress.Found >= now.Found && l.progress.Done+l.progress.Failed >= now.Done+now.Failed {
@@ -126,12 +128,17 @@ func (m *root) moved(msg movedMsg) tea.Cmd {
 		return nil // of a watch that was ended
 	}
 	m.seen = msg.version
-	return tea.Batch(m.rescore(), m.watch())
+	m.own.stale = m.own.stale || m.tagging
+	var tags tea.Cmd
+	if m.scanning {
+		tags = m.readTags()
+	}
+	return tea.Batch(m.rescore(), m.watch(), tags)
 }
 
 // settled ends the watch when there is nothing left to watch.
 func (m *root) settled() {
-	if !m.scanning && !m.embedding && m.unwatch != nil {
+	if !m.scanning && !m.embedding && !m.tagging && m.unwatch != nil {
 		m.unwatch()
 		m.unwatch = nil
 	}

@@ -61,6 +61,9 @@ type root struct {
 	odds      func(logits []float32) // CLIP's reading of a label set; nil for SigLIP
 	embedding bool
 
+	tagging bool // tags are being read
+	own     ownTags
+
 	// The labels and what they say.
 	labels  labels
 	classes *gallery.Classifier // nil until texts are embedded
@@ -101,6 +104,7 @@ func newRoot(o Options, work *work) *root {
 		opened:   make(chan Encoder, 1),
 		score:    model.Score{Delta: o.Delta, Temperature: o.Temperature},
 		labels:   labels{set: o.Labels},
+		own:      ownTags{of: -1},
 	}
 	m.theme = newTheme(m.dark, m.colour)
 	m.align()
@@ -171,6 +175,10 @@ func (m *root) update(msg tea.Msg) tea.Cmd {
 		cmd = m.scoreDone(msg)
 	case rankMsg:
 		m.rankDone(msg)
+	case tagsMsg:
+		m.tagsDone(msg)
+	case ownTagsMsg:
+		m.ownTagsDone(msg)
 	case saveMsg:
 		cmd = m.saveDone(msg)
 	case peekedMsg:
@@ -181,7 +189,7 @@ func (m *root) update(msg tea.Msg) tea.Cmd {
 		return nil
 	}
 	m.settle()
-	return tea.Batch(cmd, m.fetch())
+	return tea.Batch(cmd, m.fetch(), m.askTags())
 }
 
 // key sends a key to whatever is in front: the prompt, an overlay, the table.

@@ -94,6 +94,9 @@ func (m *root) mark(it gallery.Photo) (string, ink) {
 	if m.failure(it) != nil {
 		return "✗", m.theme.warn
 	}
+	if it.Tagged {
+		return "✓", m.theme.accent
+	}
 	if m.scores != nil {
 		if row, ok := m.scores.Row(it.ID); ok {
 			if tagged, _ := m.labels.holds(row); tagged {
