@@ -9,9 +9,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"sigla/assets"
-	"sigla/gallery"
-	"sigla/gallery/label"
 	"sigla/gallery/photo"
 	"sigla/internal/require"
 	"sigla/model"
@@ -27,7 +24,8 @@ sys.stdout.buffer.write(im.tobytes())`
 
 // TestAgainstPillow tells how far Go's JPEG decoder and Pillow's are apart, in
 // pixels and in logits at the temperature of published checkpoints. The limits
-// are far above what is measured: they catch a decoder that is wrong.
+// for Go's are far above what is measured: they catch a decoder that is wrong.
+// Pillow uses libjpeg-turbo, so that with -tags turbo pixels are the same.
 func TestAgainstPillow(t *testing.T) {
 	if err := exec.Command("python3", "-c", "import PIL").Run(); err != nil {
 		require.Missing(t, "pillow", "python3 with Pillow is not here: "+err.Error())
@@ -36,21 +34,14 @@ func TestAgainstPillow(t *testing.T) {
 	if err != nil || len(paths) == 0 {
 		t.Fatal("no photos:", err)
 	}
-	enc, err := new(app).load(starter())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer enc.Close()
-	set, err := label.Parse("everyday.toml", assets.Everyday())
-	if err != nil {
-		t.Fatal(err)
-	}
-	classes, err := gallery.NewClassifier(context.Background(), set, enc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	logit := func(cosine float32) float32 { return 117 * cosine }
+	l := newLogits117(t)
+	againstPillow(t, l, "demo photos", paths)
+	againstPillow(t, l, "photos of 4 megapixels and more", largePhotos(t))
+}
+
+func againstPillow(t *testing.T, l *logits117, name string, paths []string) {
 	var pixels, logits spread
+	var sides comparison
 	for _, path := range paths {
 		img, _, err := photo.Read(path)
 		if err != nil {
@@ -65,15 +56,19 @@ func TestAgainstPillow(t *testing.T) {
 			pixels.add(float64(v) - float64(ours.Pix[i]))
 		}
 		theirs := &image.NRGBA{Pix: opaque(raw), Stride: 4 * ours.Width, Rect: image.Rect(0, 0, ours.Width, ours.Height)}
-		a, b := embedOne(t, enc.Model, img), embedOne(t, enc.Model, theirs)
-		for i, l := range classes.Logits(a, logit) {
-			logits.add(float64(l - classes.Logits(b, logit)[i]))
+		a, b := l.of(t, img), l.of(t, theirs)
+		sides.add(a, b, l.cuts)
+		for i := range a {
+			logits.add(float64(a[i] - b[i]))
 		}
 	}
-	t.Logf("%d photos: pixels differ by %.2f levels on average, %.0f at most; logits at exp(t') = 117 by %.3f on average, %.2f at most",
-		len(paths), pixels.mean(), pixels.most, logits.mean(), logits.most)
+	t.Logf("%d %s: pixels differ by %.2f levels on average, %.0f at most; logits at exp(t') = 117 by %.3f on average; %v",
+		len(paths), name, pixels.mean(), pixels.most, logits.mean(), &sides)
 	if pixels.mean() > 5 || logits.mean() > 1 {
 		t.Error("that is more than two decoders differ")
+	}
+	if _, err := photo.Turbo(); err == nil && pixels.most > 0 {
+		t.Error("with the same decoder pixels should be the same")
 	}
 }
 

@@ -129,13 +129,13 @@ func identify(r *io.SectionReader) (found, error) {
 	return f, nil
 }
 
-// decode returns the upright picture.
-func decode(r *io.SectionReader) (image.Image, Info, error) {
+// decode returns the upright picture, or a smaller one that is enough.
+func decode(r *io.SectionReader, enough Enough) (image.Image, Info, error) {
 	f, info, err := header(r)
 	if err != nil {
 		return nil, Info{}, err
 	}
-	img, err := f.picture()
+	img, err := f.picture(enough)
 	if err != nil {
 		return nil, Info{}, err
 	}
@@ -143,7 +143,10 @@ func decode(r *io.SectionReader) (image.Image, Info, error) {
 }
 
 // picture decodes what was found; it is not turned.
-func (f found) picture() (image.Image, error) {
+func (f found) picture(enough Enough) (image.Image, error) {
+	if img := f.reduced(enough); img != nil {
+		return img, nil
+	}
 	r := limit(f.r, f.format.name == "JPEG")
 	img, err := f.decode(r)
 	switch {

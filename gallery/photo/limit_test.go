@@ -64,13 +64,13 @@ func TestTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { now = time.Now }()
-	func() {
+	withoutLibrary(func() {
 		for name, file := range map[string][]byte{
 			"JPEG": asJPEG(t, m), "PNG": asPNG(t, m), "BMP": asBMP(t, m), "TIFF": asTIFF(t, m),
 			"GIF": asGIF(t, m, image.Pt(300, 200)), "WebP": webp,
 		} {
 			now = time.Now
-			if _, _, err := decode(section(file)); err != nil {
+			if _, _, err := decode(section(file), nil); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
 			passed := time.Duration(0)
@@ -84,12 +84,12 @@ func TestTime(t *testing.T) {
 					return time.Unix(0, 0).Add(passed)
 				}
 			}
-			img, _, err := decode(section(file))
+			img, _, err := decode(section(file), nil)
 			if !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), "took longer than 60 seconds") || img != nil {
 				t.Errorf("%s: %v, %v", name, img != nil, err)
 			}
 		}
-	}()
+	})
 }
 
 // noisy is a picture that no format makes small.
@@ -123,7 +123,7 @@ func TestBombs(t *testing.T) {
 		"WebP": {animated, "broken file: WebP animation"},
 		"PNG":  {append(pngHeader(10_000, 10_000), make([]byte, 1000)...), "truncated"},
 	} {
-		took := allocated(func() { _, _, err = decode(section(c.file)) })
+		took := allocated(func() { _, _, err = decode(section(c.file), nil) })
 		if err == nil || !strings.Contains(err.Error(), c.want) || took > 1<<20 {
 			t.Errorf("%s: %v, %d bytes taken", name, err, took)
 		}
@@ -142,7 +142,7 @@ func BenchmarkHostile(b *testing.B) {
 			file := file()
 			b.ReportMetric(float64(len(file)), "bytes")
 			for b.Loop() {
-				if _, _, err := decode(section(file)); err != nil {
+				if _, _, err := decode(section(file), nil); err != nil {
 					b.Fatal(err)
 				}
 			}

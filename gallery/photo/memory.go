@@ -22,6 +22,7 @@ func (f *found) measure(model color.Model) {
 		default:
 			f.turning = planes
 		}
+		f.measureTurbo(model == color.GrayModel)
 	case "PNG":
 		var interlaced [1]byte
 		if _, err := f.r.ReadAt(interlaced[:], 28); err == nil && interlaced[0] != 0 {

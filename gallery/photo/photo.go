@@ -63,17 +63,9 @@ func IsPhoto(name string) bool {
 }
 
 // Read returns the picture in the file at path, upright; of an animation the
-// first frame, of a camera raw file the largest preview. It has at most 200 megapixels and no side over 50,000 pixels.
-// Its bounds begin at 0,0.
-func Read(path string) (image.Image, Info, error) {
-	var img image.Image
-	var info Info
-	err := with(path, func(r *io.SectionReader) (err error) {
-		img, info, err = decode(r)
-		return err
-	})
-	return img, info, err
-}
+// first frame, of a camera raw file the largest preview. It has at most 200
+// megapixels and no side over 50,000 pixels. Its bounds begin at 0,0.
+func Read(path string) (image.Image, Info, error) { return ReadFor(path, nil) }
 
 // Stat returns what the file at path says about its picture without decoding
 // it. It fails on what Read refuses unread.

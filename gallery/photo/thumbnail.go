@@ -30,7 +30,7 @@ func thumbnail(r *io.SectionReader) (image.Image, error) {
 	if err != nil || t.pixels() > maxThumbnail {
 		return nil, err
 	}
-	img, err := t.picture()
+	img, err := t.picture(nil)
 	if err != nil {
 		return nil, err
 	}
