@@ -60,6 +60,7 @@ func (a *app) runDoctor(ctx context.Context, _ []string) error {
 		{"gpu", notable, "built without GPU; everything runs on the cpu"},
 		checkMemory(),
 		checkJPEG(),
+		checkHEIC(),
 		a.checkTerminal(),
 		config,
 		checkFolder("labels", string(userLabels())),
@@ -136,6 +137,13 @@ func checkJPEG() finding {
 		return finding{"jpeg", notable, "Go's decoder; " + err.Error()}
 	}
 	return finding{"jpeg", well, library}
+}
+
+func checkHEIC() finding {
+	if !photo.HasHEIC {
+		return finding{"heic", well, "not opened; built without libheif (-tags heic,nodynamic)"}
+	}
+	return finding{"heic", well, "libheif, as WebAssembly"}
 }
 
 func (a *app) checkTerminal() finding {

@@ -125,6 +125,9 @@ func identify(r *io.SectionReader) (found, error) {
 	if f.locate != nil {
 		f.exif = readExif(f.locate(r))
 	}
+	if f.name == "HEIC" {
+		f.exif.orientation = 1 // its decoder turns by irot and imir, whatever EXIF says
+	}
 	f.measure(c.ColorModel)
 	return f, nil
 }

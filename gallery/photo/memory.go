@@ -30,6 +30,8 @@ func (f *found) measure(model color.Model) {
 		}
 	case "TIFF":
 		f.memory += 4 * size // a strip may be the whole, unpacked into a slice that grows
+	case "HEIC":
+		f.memory += 3*size + 64<<20 // inside WebAssembly, whose memory the picture keeps
 	case "GIF", "WebP":
 		f.memory += size // a frame inside a screen; transforms
 	}

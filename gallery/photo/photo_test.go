@@ -244,7 +244,7 @@ func TestReadBroken(t *testing.T) {
 		{"wide.png", []byte("\xff\xfet\x00e\x00x\x00t\x00"), ErrNotPicture, "not a picture (text)"},
 		{"data.jpg", []byte("\x01\x02\x03\xff\xff"), ErrNotPicture, "not a picture (unknown data)"},
 		{"paper.jpg", []byte("%PDF-1.7\n"), ErrNotPicture, "not a picture (PDF)"},
-		{"phone.jpg", []byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00"), ErrUnsupported, "HEIC is not supported; convert it to JPEG"},
+		{"phone.jpg", []byte("\x00\x00\x00\x18ftypavif\x00\x00\x00\x00"), ErrUnsupported, "AVIF is not supported; convert it to JPEG"},
 		{"film.jpg", []byte("\x00\x00\x00\x18ftypisom\x00\x00\x00\x00"), ErrNotPicture, "not a picture (video)"},
 		{"huge.png", pngHeader(60_000, 60_000), ErrTooLarge, "too large: 60000×60000 pixels (at most 200 megapixels and 50000 pixels a side)"},
 		{"huge.jpg", bigJPEG, ErrTooLarge, "too large: 60000×60000 pixels (at most 200 megapixels and 50000 pixels a side)"},
@@ -417,10 +417,23 @@ func TestGuard(t *testing.T) {
 func TestIsPhoto(t *testing.T) {
 	for name, want := range map[string]bool{
 		"a.jpg": true, "A.JPG": true, "b.jpeg": true, "c.jpe": true, "d.png": true, "e.GIF": true, "f.webp": true,
-		"g.tif": true, "h.Tiff": true, "x/y.bmp": true, "a.jpg.xmp": false, "jpg": false, "a.heic": false, "": false, "a.jpg/": false,
+		"g.tif": true, "h.Tiff": true, "x/y.bmp": true, "a.jpg.xmp": false, "jpg": false, "a.heic": HasHEIC, "a.avif": false, "": false, "a.jpg/": false,
 	} {
 		if IsPhoto(name) != want {
 			t.Errorf("%q: %v", name, !want)
+		}
+	}
+}
+
+func TestUnreadable(t *testing.T) {
+	for name, want := range map[string]string{"a.AVIF": "AVIF", "b.jxl": "JPEG XL", "c.MOV": "video", "d.jpg": "", "e.nef": "", "f.txt": "", "": ""} {
+		if got := Unreadable(name); got != want {
+			t.Errorf("%q: %q", name, got)
+		}
+	}
+	for _, name := range []string{"a.heic", "b.HEIF", "c.hif"} {
+		if (Unreadable(name) == "HEIC") == HasHEIC || IsPhoto(name) != HasHEIC {
+			t.Errorf("%s: %q, photo %v", name, Unreadable(name), IsPhoto(name))
 		}
 	}
 }
