@@ -23,24 +23,6 @@ func ReadFor(path string, enough Enough) (image.Image, Info, error) {
 	return img, info, err
 }
 
-// scale returns the smallest number of eighths of its sides that is enough of
-// the picture: 1, 2, 4 or 8, for which decoders have fast transforms.
-func (f found) scale(enough Enough) int {
-	for scale := 1; scale < 8 && enough != nil; scale *= 2 {
-		w, h := eighths(f.width, scale), eighths(f.height, scale)
-		if f.exif.orientation >= 5 {
-			w, h = h, w
-		}
-		if enough(w, h) {
-			return scale
-		}
-	}
-	return 8
-}
-
-// eighths returns n·scale/8, rounded up as decoders do.
-func eighths(n, scale int) int { return (n*scale + 7) / 8 }
-
 // DecoderVersion numbers the decoders: pixels of one number are the same. It is
 // 0 for Go's own. libjpeg-turbo interpolates chroma and rounds otherwise, as the
 // reference pipeline does.

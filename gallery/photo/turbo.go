@@ -142,6 +142,24 @@ func (f found) reduced(enough Enough) image.Image {
 	return img
 }
 
+// scale returns the smallest number of eighths of its sides that is enough of
+// the picture: 1, 2, 4 or 8, for which decoders have fast transforms.
+func (f found) scale(enough Enough) int {
+	for scale := 1; scale < 8 && enough != nil; scale *= 2 {
+		w, h := eighths(f.width, scale), eighths(f.height, scale)
+		if f.exif.orientation >= 5 {
+			w, h = h, w
+		}
+		if enough(w, h) {
+			return scale
+		}
+	}
+	return 8
+}
+
+// eighths returns n·scale/8, rounded up as decoders do.
+func eighths(n, scale int) int { return (n*scale + 7) / 8 }
+
 // measureTurbo raises what measure found to what the library takes: the file
 // and a picture of one or four bytes a pixel.
 func (f *found) measureTurbo(grey bool) {

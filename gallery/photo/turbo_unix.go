@@ -21,10 +21,8 @@ func libraryPath(_, function uintptr) string {
 		return ""
 	}
 	type dlInfo struct { // of dlfcn.h
-		file   *byte
-		base   uintptr
-		symbol *byte
-		at     uintptr
+		file *byte
+		_    [3]uintptr // its place; a symbol's name and place
 	}
 	var info dlInfo
 	var dladdr func(function uintptr, info *dlInfo) int32
