@@ -16,7 +16,7 @@ const (
 	maxScans    = 100
 	startOfScan = "\xff\xda"
 	// maxTime is for what nobody has thought of. The largest picture with the
-	// most scans takes 8 seconds of a core.
+	// most scans takes 7 seconds of a core.
 	maxTime = time.Minute
 )
 
