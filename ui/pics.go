@@ -191,10 +191,17 @@ func (p *pictures) load(it gallery.Photo) tea.Cmd {
 	p.loading = it.ID
 	return p.work.command(func(context.Context) tea.Msg {
 		standBack()
-		img, _, err := photo.Read(it.Path)
+		p.mu.Lock()
+		enlarge := p.enlarge == it.ID
+		p.mu.Unlock()
+		side := 2 * thumbSide // what Fit shrinks without loss
+		if enlarge {
+			side = largeSide
+		}
+		img, info, err := photo.ReadFor(it.Path, func(w, h int) bool { return max(w, h) >= side })
 		if err == nil {
 			p.mu.Lock()
-			enlarge := p.enlarge == it.ID
+			enlarge = p.enlarge == it.ID && (enlarge || img.Bounds().Dx() == info.Width)
 			p.mu.Unlock()
 			p.take(it.ID, img, enlarge)
 		}

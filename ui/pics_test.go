@@ -145,6 +145,21 @@ func TestPicturesWhileEmbedding(t *testing.T) {
 	s.wantCommands(true, 0)
 }
 
+// TestPicturesStale: a stored thumbnail of another aspect is of another picture
+// and is not shown. The photo itself comes next.
+func TestPicturesStale(t *testing.T) {
+	s := newShelf(t, 1)
+	cameraPhoto(t, s.photos[0].Path, filled(480, 640, blue), filled(160, 120, red))
+	s.peekAll()
+	if _, ok := s.thumb(0); ok {
+		t.Error("a stale thumbnail is shown")
+	}
+	s.run(s.wantCommands(false, 1)...)
+	if got, ok := s.thumb(0); !ok || got.rough || got.Rect.Size() != image.Pt(120, 160) {
+		t.Errorf("thumbnail %v, %+v", ok, got)
+	}
+}
+
 // TestPicturesOneByOne: never are two photos decoded here at once, for
 // whichever size.
 func TestPicturesOneByOne(t *testing.T) {
