@@ -36,19 +36,21 @@ type keeper struct {
 type kept struct {
 	content catalog.Hash
 	info    photo.Info
-	vector  []float32 // nil: the catalog has it
+	vector  []uint16 // nil: the catalog has it
 }
 
 // UseCatalog makes the gallery keep vectors in a catalog, and take those that
 // are there from it: Scan compares folders with what the catalog says of them,
 // Embed embeds the photos whose content has no vector of the model (UseModel)
-// yet. Photos that are the same as when they failed have Failed again.
+// yet. Photos that are the same as when they failed have Failed again. All
+// vectors are in half precision then, as the catalog keeps them.
 //
 // open is called once, by the first Scan or Embed. If it fails, or the catalog
 // does later, the gallery goes on in memory; see CatalogErr. The catalog is the
 // gallery's own then: Close closes it. Call UseCatalog before Scan.
 func (g *Gallery) UseCatalog(open func(context.Context) (*catalog.Catalog, error)) {
 	g.keep.open = open
+	g.rows.halved = true
 }
 
 // UseModel says whose vectors the Embedder computes. Call it before Embed;
@@ -67,9 +69,14 @@ func (g *Gallery) CatalogErr() error {
 	return g.keep.err
 }
 
-// Close closes the catalog. No Scan or Embed may be running or follow. The
-// photos and their vectors remain.
+// Close closes the catalog. No Scan or Embed may be running or follow. Whoever
+// reads vectors is waited for; afterwards there are photos, but no vectors.
 func (g *Gallery) Close() error {
+	g.reading.Lock()
+	defer g.reading.Unlock()
+	g.mu.Lock()
+	g.closed = true
+	g.mu.Unlock()
 	k := &g.keep
 	k.opening.Lock()
 	defer k.opening.Unlock()
@@ -177,12 +184,17 @@ func (g *Gallery) load(ctx context.Context) bool {
 	return true
 }
 
-// vector returns the catalog's vector of a photo, of length 1 again after its
-// rounding to half precision.
-func (k *keeper) vector(content catalog.Hash) ([]float32, bool) {
-	v, ok := k.index.Vector(nil, content)
-	if !ok || !isUnit(v) {
-		return nil, false
+// find returns the catalog's vector of a photo's content.
+func (k *keeper) find(content catalog.Hash) (h halved, ok bool) {
+	if row, found := k.index.Find(content); found {
+		return k.row(row)
 	}
-	return addUnit(make([]float32, len(v)), v), true
+	return h, false
+}
+
+// row returns the vector in a row of the index.
+func (k *keeper) row(row int) (h halved, ok bool) {
+	values := k.index.Row(row)
+	err := catalog.Guard(func() { h, ok = measure(values) })
+	return h, ok && err == nil
 }
