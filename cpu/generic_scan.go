@@ -7,7 +7,7 @@ import (
 )
 
 // dots4 multiplies four rows, whose sums do not wait for each other.
-func dots4(dst *float32, rows, _ **float32, query *float32, n int) {
+func dots4(dst *float32, rows, _ **float32, query *float32, n, ld int) {
 	r := unsafe.Slice(rows, scanRows)
 	a, b, c, d := vector(r[0], n), vector(r[1], n), vector(r[2], n), vector(r[3], n)
 	var sums [scanRows]float64
@@ -18,10 +18,10 @@ func dots4(dst *float32, rows, _ **float32, query *float32, n int) {
 		sums[2] += x * float64(c[i])
 		sums[3] += x * float64(d[i])
 	}
-	store4(dst, sums)
+	store4(dst, sums, ld)
 }
 
-func dots4Half(dst *float32, rows, _ **uint16, query *float32, n int) {
+func dots4Half(dst *float32, rows, _ **uint16, query *float32, n, ld int) {
 	r := unsafe.Slice(rows, scanRows)
 	a, b, c, d := unsafe.Slice(r[0], n), unsafe.Slice(r[1], n), unsafe.Slice(r[2], n), unsafe.Slice(r[3], n)
 	var sums [scanRows]float64
@@ -32,12 +32,12 @@ func dots4Half(dst *float32, rows, _ **uint16, query *float32, n int) {
 		sums[2] += x * float64(wide(c[i]))
 		sums[3] += x * float64(wide(d[i]))
 	}
-	store4(dst, sums)
+	store4(dst, sums, ld)
 }
 
-func store4(dst *float32, sums [scanRows]float64) {
+func store4(dst *float32, sums [scanRows]float64, ld int) {
 	for i, x := range sums {
-		*index(dst, i) = float32(x)
+		*index(dst, i*ld) = float32(x)
 	}
 }
 

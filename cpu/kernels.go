@@ -80,10 +80,10 @@ const scanRows = 4
 // A scanner multiplies scanRows rows of n numbers with vectors of as many. The
 // sum of a row and a query has one order, whichever function computes it.
 type scanner[T float32 | uint16] struct {
-	// dots sets dst[i] = Σ rows[i]·query. The rows ahead are read next.
-	dots func(dst *float32, rows, ahead **T, query *float32, n int)
-	// products sets dst[i·queries+j] = Σ rows[i]·queries[j]; none if queries is 1.
-	products func(dst *float32, rows **T, queries **float32, n int)
+	// dots sets dst[i·ld] = Σ rows[i]·query. The rows ahead are read next.
+	dots func(dst *float32, rows, ahead **T, query *float32, n, ld int)
+	// products sets dst[i·ld+j] = Σ rows[i]·queries[j]; none if queries is 1.
+	products func(dst *float32, rows **T, queries **float32, n, ld int)
 	queries  int // at most scanQueries
 }
 

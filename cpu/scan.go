@@ -33,7 +33,7 @@ type block[T float32 | uint16] struct {
 	n       int // elements of a vector
 	rows    [scanBlock + scanRows]*T
 	queries []*float32
-	out     [scanRows * scanQueries]float32
+	out     [scanRows * scanQueries]float32 // of the last rows, if they are fewer
 }
 
 func scan[T float32 | uint16](name string, k *kernels, s *scanner[T], dst []float32, queries [][]float32, rows [][]T) {
@@ -71,22 +71,31 @@ func first[T any](name string, x []T, n int) *T {
 
 // multiply writes the products of the first m rows.
 func (b *block[T]) multiply(dst []float32, m int) {
-	all := len(b.queries)
+	ld := len(b.queries)
 	width := b.s.queries
-	for j := 0; j < all; j += width {
-		if width > all-j {
+	for j := 0; j < ld; j += width {
+		if width > ld-j {
 			width = 1
 		}
 		for i := 0; i < m; i += scanRows {
-			if width == 1 {
-				b.s.dots(&b.out[0], &b.rows[i], &b.rows[i+scanRows], b.queries[j], b.n)
-			} else {
-				b.s.products(&b.out[0], &b.rows[i], &b.queries[j], b.n)
+			if m-i >= scanRows {
+				b.tile(&dst[i*ld+j], i, j, width, ld)
+				continue
 			}
-			for r := range min(scanRows, m-i) {
-				copy(dst[(i+r)*all+j:], b.out[r*width:(r+1)*width])
+			b.tile(&b.out[0], i, j, width, width)
+			for r := range m - i {
+				copy(dst[(i+r)*ld+j:], b.out[r*width:(r+1)*width])
 			}
 		}
+	}
+}
+
+// tile multiplies scanRows rows from i on with width queries from j on.
+func (b *block[T]) tile(dst *float32, i, j, width, ld int) {
+	if width == 1 {
+		b.s.dots(dst, &b.rows[i], &b.rows[i+scanRows], b.queries[j], b.n, ld)
+	} else {
+		b.s.products(dst, &b.rows[i], &b.queries[j], b.n, ld)
 	}
 }
 

@@ -4,50 +4,50 @@
 
 package cpu
 
-// dotsAVX2 sets dst[i] = Σ rows[i]·query for i < 4, and prefetches the rows ahead.
+// dotsAVX2 sets dst[i·ld] = Σ rows[i]·query for i < 4, and prefetches the rows ahead.
 //
 //go:noescape
-func dotsAVX2(dst *float32, rows **float32, ahead **float32, query *float32, n int)
+func dotsAVX2(dst *float32, rows **float32, ahead **float32, query *float32, n int, ld int)
 
-// productsAVX2 sets dst[2·i+j] = Σ rows[i]·queries[j] for i < 4, j < 2.
+// productsAVX2 sets dst[i·ld+j] = Σ rows[i]·queries[j] for i < 4, j < 2.
 //
 //go:noescape
-func productsAVX2(dst *float32, rows **float32, queries **float32, n int)
+func productsAVX2(dst *float32, rows **float32, queries **float32, n int, ld int)
 
-// dotsHalfAVX2 sets dst[i] = Σ rows[i]·query for i < 4, and prefetches the rows ahead.
+// dotsHalfAVX2 sets dst[i·ld] = Σ rows[i]·query for i < 4, and prefetches the rows ahead.
 //
 //go:noescape
-func dotsHalfAVX2(dst *float32, rows **uint16, ahead **uint16, query *float32, n int)
+func dotsHalfAVX2(dst *float32, rows **uint16, ahead **uint16, query *float32, n int, ld int)
 
-// productsHalfAVX2 sets dst[2·i+j] = Σ rows[i]·queries[j] for i < 4, j < 2.
+// productsHalfAVX2 sets dst[i·ld+j] = Σ rows[i]·queries[j] for i < 4, j < 2.
 //
 //go:noescape
-func productsHalfAVX2(dst *float32, rows **uint16, queries **float32, n int)
+func productsHalfAVX2(dst *float32, rows **uint16, queries **float32, n int, ld int)
 
 // touchAVX2 reads n bytes, as far as they are a multiple of 256.
 //
 //go:noescape
 func touchAVX2(x *byte, n int)
 
-// dotsAVX512 sets dst[i] = Σ rows[i]·query for i < 4, and prefetches the rows ahead.
+// dotsAVX512 sets dst[i·ld] = Σ rows[i]·query for i < 4, and prefetches the rows ahead.
 //
 //go:noescape
-func dotsAVX512(dst *float32, rows **float32, ahead **float32, query *float32, n int)
+func dotsAVX512(dst *float32, rows **float32, ahead **float32, query *float32, n int, ld int)
 
-// productsAVX512 sets dst[4·i+j] = Σ rows[i]·queries[j] for i < 4, j < 4.
+// productsAVX512 sets dst[i·ld+j] = Σ rows[i]·queries[j] for i < 4, j < 4.
 //
 //go:noescape
-func productsAVX512(dst *float32, rows **float32, queries **float32, n int)
+func productsAVX512(dst *float32, rows **float32, queries **float32, n int, ld int)
 
-// dotsHalfAVX512 sets dst[i] = Σ rows[i]·query for i < 4, and prefetches the rows ahead.
+// dotsHalfAVX512 sets dst[i·ld] = Σ rows[i]·query for i < 4, and prefetches the rows ahead.
 //
 //go:noescape
-func dotsHalfAVX512(dst *float32, rows **uint16, ahead **uint16, query *float32, n int)
+func dotsHalfAVX512(dst *float32, rows **uint16, ahead **uint16, query *float32, n int, ld int)
 
-// productsHalfAVX512 sets dst[4·i+j] = Σ rows[i]·queries[j] for i < 4, j < 4.
+// productsHalfAVX512 sets dst[i·ld+j] = Σ rows[i]·queries[j] for i < 4, j < 4.
 //
 //go:noescape
-func productsHalfAVX512(dst *float32, rows **uint16, queries **float32, n int)
+func productsHalfAVX512(dst *float32, rows **uint16, queries **float32, n int, ld int)
 
 // touchAVX512 reads n bytes, as far as they are a multiple of 256.
 //

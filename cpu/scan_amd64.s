@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func dotsAVX2(dst *float32, rows **float32, ahead **float32, query *float32, n int)
+// func dotsAVX2(dst *float32, rows **float32, ahead **float32, query *float32, n int, ld int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·dotsAVX2(SB), NOSPLIT, $0-40
+TEXT ·dotsAVX2(SB), NOSPLIT, $0-48
 	MOVQ   rows+8(FP), AX
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
@@ -189,6 +189,7 @@ tail:
 
 done9:
 	MOVQ         dst+0(FP), AX
+	MOVQ         ld+40(FP), CX
 	VEXTRACTF128 $0x01, Y0, X4
 	VADDPS       X4, X0, X0
 	VPERMILPS    $0x0e, X0, X4
@@ -196,27 +197,30 @@ done9:
 	VPERMILPS    $0x01, X0, X4
 	VADDPS       X4, X0, X0
 	VMOVSS       X0, (AX)
+	LEAQ         (AX)(CX*4), AX
 	VEXTRACTF128 $0x01, Y1, X0
 	VADDPS       X0, X1, X1
 	VPERMILPS    $0x0e, X1, X0
 	VADDPS       X0, X1, X1
 	VPERMILPS    $0x01, X1, X0
 	VADDPS       X0, X1, X1
-	VMOVSS       X1, 4(AX)
+	VMOVSS       X1, (AX)
+	LEAQ         (AX)(CX*4), AX
 	VEXTRACTF128 $0x01, Y2, X0
 	VADDPS       X0, X2, X2
 	VPERMILPS    $0x0e, X2, X0
 	VADDPS       X0, X2, X2
 	VPERMILPS    $0x01, X2, X0
 	VADDPS       X0, X2, X2
-	VMOVSS       X2, 8(AX)
+	VMOVSS       X2, (AX)
+	LEAQ         (AX)(CX*4), AX
 	VEXTRACTF128 $0x01, Y3, X0
 	VADDPS       X0, X3, X3
 	VPERMILPS    $0x0e, X3, X0
 	VADDPS       X0, X3, X3
 	VPERMILPS    $0x01, X3, X0
 	VADDPS       X0, X3, X3
-	VMOVSS       X3, 12(AX)
+	VMOVSS       X3, (AX)
 	VZEROUPPER
 	RET
 
@@ -254,9 +258,9 @@ DATA mask<>+120(SB)/4, $0x00000000
 DATA mask<>+124(SB)/4, $0x00000000
 GLOBL mask<>(SB), RODATA|NOPTR, $128
 
-// func productsAVX2(dst *float32, rows **float32, queries **float32, n int)
+// func productsAVX2(dst *float32, rows **float32, queries **float32, n int, ld int)
 // Requires: AVX, FMA3
-TEXT ·productsAVX2(SB), NOSPLIT, $0-32
+TEXT ·productsAVX2(SB), NOSPLIT, $0-40
 	MOVQ   rows+8(FP), AX
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
@@ -320,6 +324,7 @@ tail:
 
 done10:
 	MOVQ         dst+0(FP), AX
+	MOVQ         ld+32(FP), CX
 	VEXTRACTF128 $0x01, Y0, X8
 	VADDPS       X8, X0, X0
 	VPERMILPS    $0x0e, X0, X8
@@ -334,54 +339,57 @@ done10:
 	VPERMILPS    $0x01, X1, X0
 	VADDPS       X0, X1, X1
 	VMOVSS       X1, 4(AX)
+	LEAQ         (AX)(CX*4), AX
 	VEXTRACTF128 $0x01, Y2, X0
 	VADDPS       X0, X2, X2
 	VPERMILPS    $0x0e, X2, X0
 	VADDPS       X0, X2, X2
 	VPERMILPS    $0x01, X2, X0
 	VADDPS       X0, X2, X2
-	VMOVSS       X2, 8(AX)
+	VMOVSS       X2, (AX)
 	VEXTRACTF128 $0x01, Y3, X0
 	VADDPS       X0, X3, X3
 	VPERMILPS    $0x0e, X3, X0
 	VADDPS       X0, X3, X3
 	VPERMILPS    $0x01, X3, X0
 	VADDPS       X0, X3, X3
-	VMOVSS       X3, 12(AX)
+	VMOVSS       X3, 4(AX)
+	LEAQ         (AX)(CX*4), AX
 	VEXTRACTF128 $0x01, Y4, X0
 	VADDPS       X0, X4, X4
 	VPERMILPS    $0x0e, X4, X0
 	VADDPS       X0, X4, X4
 	VPERMILPS    $0x01, X4, X0
 	VADDPS       X0, X4, X4
-	VMOVSS       X4, 16(AX)
+	VMOVSS       X4, (AX)
 	VEXTRACTF128 $0x01, Y5, X0
 	VADDPS       X0, X5, X5
 	VPERMILPS    $0x0e, X5, X0
 	VADDPS       X0, X5, X5
 	VPERMILPS    $0x01, X5, X0
 	VADDPS       X0, X5, X5
-	VMOVSS       X5, 20(AX)
+	VMOVSS       X5, 4(AX)
+	LEAQ         (AX)(CX*4), AX
 	VEXTRACTF128 $0x01, Y6, X0
 	VADDPS       X0, X6, X6
 	VPERMILPS    $0x0e, X6, X0
 	VADDPS       X0, X6, X6
 	VPERMILPS    $0x01, X6, X0
 	VADDPS       X0, X6, X6
-	VMOVSS       X6, 24(AX)
+	VMOVSS       X6, (AX)
 	VEXTRACTF128 $0x01, Y7, X0
 	VADDPS       X0, X7, X7
 	VPERMILPS    $0x0e, X7, X0
 	VADDPS       X0, X7, X7
 	VPERMILPS    $0x01, X7, X0
 	VADDPS       X0, X7, X7
-	VMOVSS       X7, 28(AX)
+	VMOVSS       X7, 4(AX)
 	VZEROUPPER
 	RET
 
-// func dotsHalfAVX2(dst *float32, rows **uint16, ahead **uint16, query *float32, n int)
+// func dotsHalfAVX2(dst *float32, rows **uint16, ahead **uint16, query *float32, n int, ld int)
 // Requires: AVX, F16C, FMA3, MMX+
-TEXT ·dotsHalfAVX2(SB), NOSPLIT, $0-40
+TEXT ·dotsHalfAVX2(SB), NOSPLIT, $0-48
 	MOVQ   rows+8(FP), AX
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
@@ -645,6 +653,7 @@ single20:
 
 done19:
 	MOVQ         dst+0(FP), AX
+	MOVQ         ld+40(FP), CX
 	VEXTRACTF128 $0x01, Y0, X4
 	VADDPS       X4, X0, X0
 	VPERMILPS    $0x0e, X0, X4
@@ -652,33 +661,36 @@ done19:
 	VPERMILPS    $0x01, X0, X4
 	VADDPS       X4, X0, X0
 	VMOVSS       X0, (AX)
+	LEAQ         (AX)(CX*4), AX
 	VEXTRACTF128 $0x01, Y1, X0
 	VADDPS       X0, X1, X1
 	VPERMILPS    $0x0e, X1, X0
 	VADDPS       X0, X1, X1
 	VPERMILPS    $0x01, X1, X0
 	VADDPS       X0, X1, X1
-	VMOVSS       X1, 4(AX)
+	VMOVSS       X1, (AX)
+	LEAQ         (AX)(CX*4), AX
 	VEXTRACTF128 $0x01, Y2, X0
 	VADDPS       X0, X2, X2
 	VPERMILPS    $0x0e, X2, X0
 	VADDPS       X0, X2, X2
 	VPERMILPS    $0x01, X2, X0
 	VADDPS       X0, X2, X2
-	VMOVSS       X2, 8(AX)
+	VMOVSS       X2, (AX)
+	LEAQ         (AX)(CX*4), AX
 	VEXTRACTF128 $0x01, Y3, X0
 	VADDPS       X0, X3, X3
 	VPERMILPS    $0x0e, X3, X0
 	VADDPS       X0, X3, X3
 	VPERMILPS    $0x01, X3, X0
 	VADDPS       X0, X3, X3
-	VMOVSS       X3, 12(AX)
+	VMOVSS       X3, (AX)
 	VZEROUPPER
 	RET
 
-// func productsHalfAVX2(dst *float32, rows **uint16, queries **float32, n int)
+// func productsHalfAVX2(dst *float32, rows **uint16, queries **float32, n int, ld int)
 // Requires: AVX, F16C, FMA3
-TEXT ·productsHalfAVX2(SB), NOSPLIT, $0-32
+TEXT ·productsHalfAVX2(SB), NOSPLIT, $0-40
 	MOVQ   rows+8(FP), AX
 	MOVQ   (AX), CX
 	MOVQ   8(AX), DX
@@ -756,6 +768,7 @@ single22:
 
 done21:
 	MOVQ         dst+0(FP), AX
+	MOVQ         ld+32(FP), CX
 	VEXTRACTF128 $0x01, Y0, X8
 	VADDPS       X8, X0, X0
 	VPERMILPS    $0x0e, X0, X8
@@ -770,48 +783,51 @@ done21:
 	VPERMILPS    $0x01, X1, X0
 	VADDPS       X0, X1, X1
 	VMOVSS       X1, 4(AX)
+	LEAQ         (AX)(CX*4), AX
 	VEXTRACTF128 $0x01, Y2, X0
 	VADDPS       X0, X2, X2
 	VPERMILPS    $0x0e, X2, X0
 	VADDPS       X0, X2, X2
 	VPERMILPS    $0x01, X2, X0
 	VADDPS       X0, X2, X2
-	VMOVSS       X2, 8(AX)
+	VMOVSS       X2, (AX)
 	VEXTRACTF128 $0x01, Y3, X0
 	VADDPS       X0, X3, X3
 	VPERMILPS    $0x0e, X3, X0
 	VADDPS       X0, X3, X3
 	VPERMILPS    $0x01, X3, X0
 	VADDPS       X0, X3, X3
-	VMOVSS       X3, 12(AX)
+	VMOVSS       X3, 4(AX)
+	LEAQ         (AX)(CX*4), AX
 	VEXTRACTF128 $0x01, Y4, X0
 	VADDPS       X0, X4, X4
 	VPERMILPS    $0x0e, X4, X0
 	VADDPS       X0, X4, X4
 	VPERMILPS    $0x01, X4, X0
 	VADDPS       X0, X4, X4
-	VMOVSS       X4, 16(AX)
+	VMOVSS       X4, (AX)
 	VEXTRACTF128 $0x01, Y5, X0
 	VADDPS       X0, X5, X5
 	VPERMILPS    $0x0e, X5, X0
 	VADDPS       X0, X5, X5
 	VPERMILPS    $0x01, X5, X0
 	VADDPS       X0, X5, X5
-	VMOVSS       X5, 20(AX)
+	VMOVSS       X5, 4(AX)
+	LEAQ         (AX)(CX*4), AX
 	VEXTRACTF128 $0x01, Y6, X0
 	VADDPS       X0, X6, X6
 	VPERMILPS    $0x0e, X6, X0
 	VADDPS       X0, X6, X6
 	VPERMILPS    $0x01, X6, X0
 	VADDPS       X0, X6, X6
-	VMOVSS       X6, 24(AX)
+	VMOVSS       X6, (AX)
 	VEXTRACTF128 $0x01, Y7, X0
 	VADDPS       X0, X7, X7
 	VPERMILPS    $0x0e, X7, X0
 	VADDPS       X0, X7, X7
 	VPERMILPS    $0x01, X7, X0
 	VADDPS       X0, X7, X7
-	VMOVSS       X7, 28(AX)
+	VMOVSS       X7, 4(AX)
 	VZEROUPPER
 	RET
 
@@ -843,9 +859,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func dotsAVX512(dst *float32, rows **float32, ahead **float32, query *float32, n int)
+// func dotsAVX512(dst *float32, rows **float32, ahead **float32, query *float32, n int, ld int)
 // Requires: AVX, AVX512F, AVX512VL, MMX+
-TEXT ·dotsAVX512(SB), NOSPLIT, $0-40
+TEXT ·dotsAVX512(SB), NOSPLIT, $0-48
 	MOVQ   rows+8(FP), CX
 	MOVQ   (CX), AX
 	MOVQ   8(CX), DX
@@ -993,6 +1009,7 @@ tail:
 
 done31:
 	MOVQ          dst+0(FP), AX
+	MOVQ          ld+40(FP), CX
 	VEXTRACTF64X4 $0x01, Z0, Y4
 	VADDPS        Y4, Y0, Y0
 	VEXTRACTF32X4 $0x01, Y0, X4
@@ -1002,6 +1019,7 @@ done31:
 	VPERMILPS     $0x01, X0, X4
 	VADDPS        X4, X0, X0
 	VMOVSS        X0, (AX)
+	LEAQ          (AX)(CX*4), AX
 	VEXTRACTF64X4 $0x01, Z1, Y0
 	VADDPS        Y0, Y1, Y1
 	VEXTRACTF32X4 $0x01, Y1, X0
@@ -1010,7 +1028,8 @@ done31:
 	VADDPS        X0, X1, X1
 	VPERMILPS     $0x01, X1, X0
 	VADDPS        X0, X1, X1
-	VMOVSS        X1, 4(AX)
+	VMOVSS        X1, (AX)
+	LEAQ          (AX)(CX*4), AX
 	VEXTRACTF64X4 $0x01, Z2, Y0
 	VADDPS        Y0, Y2, Y2
 	VEXTRACTF32X4 $0x01, Y2, X0
@@ -1019,7 +1038,8 @@ done31:
 	VADDPS        X0, X2, X2
 	VPERMILPS     $0x01, X2, X0
 	VADDPS        X0, X2, X2
-	VMOVSS        X2, 8(AX)
+	VMOVSS        X2, (AX)
+	LEAQ          (AX)(CX*4), AX
 	VEXTRACTF64X4 $0x01, Z3, Y0
 	VADDPS        Y0, Y3, Y3
 	VEXTRACTF32X4 $0x01, Y3, X0
@@ -1028,13 +1048,13 @@ done31:
 	VADDPS        X0, X3, X3
 	VPERMILPS     $0x01, X3, X0
 	VADDPS        X0, X3, X3
-	VMOVSS        X3, 12(AX)
+	VMOVSS        X3, (AX)
 	VZEROUPPER
 	RET
 
-// func productsAVX512(dst *float32, rows **float32, queries **float32, n int)
+// func productsAVX512(dst *float32, rows **float32, queries **float32, n int, ld int)
 // Requires: AVX, AVX512F, AVX512VL
-TEXT ·productsAVX512(SB), NOSPLIT, $0-32
+TEXT ·productsAVX512(SB), NOSPLIT, $0-40
 	MOVQ   rows+8(FP), CX
 	MOVQ   (CX), AX
 	MOVQ   8(CX), DX
@@ -1129,6 +1149,7 @@ tail:
 
 done32:
 	MOVQ          dst+0(FP), AX
+	MOVQ          ld+32(FP), CX
 	VEXTRACTF64X4 $0x01, Z0, Y16
 	VADDPS        Y16, Y0, Y0
 	VEXTRACTF32X4 $0x01, Y0, X16
@@ -1165,6 +1186,7 @@ done32:
 	VPERMILPS     $0x01, X3, X0
 	VADDPS        X0, X3, X3
 	VMOVSS        X3, 12(AX)
+	LEAQ          (AX)(CX*4), AX
 	VEXTRACTF64X4 $0x01, Z4, Y0
 	VADDPS        Y0, Y4, Y4
 	VEXTRACTF32X4 $0x01, Y4, X0
@@ -1173,7 +1195,7 @@ done32:
 	VADDPS        X0, X4, X4
 	VPERMILPS     $0x01, X4, X0
 	VADDPS        X0, X4, X4
-	VMOVSS        X4, 16(AX)
+	VMOVSS        X4, (AX)
 	VEXTRACTF64X4 $0x01, Z5, Y0
 	VADDPS        Y0, Y5, Y5
 	VEXTRACTF32X4 $0x01, Y5, X0
@@ -1182,7 +1204,7 @@ done32:
 	VADDPS        X0, X5, X5
 	VPERMILPS     $0x01, X5, X0
 	VADDPS        X0, X5, X5
-	VMOVSS        X5, 20(AX)
+	VMOVSS        X5, 4(AX)
 	VEXTRACTF64X4 $0x01, Z6, Y0
 	VADDPS        Y0, Y6, Y6
 	VEXTRACTF32X4 $0x01, Y6, X0
@@ -1191,7 +1213,7 @@ done32:
 	VADDPS        X0, X6, X6
 	VPERMILPS     $0x01, X6, X0
 	VADDPS        X0, X6, X6
-	VMOVSS        X6, 24(AX)
+	VMOVSS        X6, 8(AX)
 	VEXTRACTF64X4 $0x01, Z7, Y0
 	VADDPS        Y0, Y7, Y7
 	VEXTRACTF32X4 $0x01, Y7, X0
@@ -1200,7 +1222,8 @@ done32:
 	VADDPS        X0, X7, X7
 	VPERMILPS     $0x01, X7, X0
 	VADDPS        X0, X7, X7
-	VMOVSS        X7, 28(AX)
+	VMOVSS        X7, 12(AX)
+	LEAQ          (AX)(CX*4), AX
 	VEXTRACTF64X4 $0x01, Z8, Y0
 	VADDPS        Y0, Y8, Y8
 	VEXTRACTF32X4 $0x01, Y8, X0
@@ -1209,7 +1232,7 @@ done32:
 	VADDPS        X0, X8, X8
 	VPERMILPS     $0x01, X8, X0
 	VADDPS        X0, X8, X8
-	VMOVSS        X8, 32(AX)
+	VMOVSS        X8, (AX)
 	VEXTRACTF64X4 $0x01, Z9, Y0
 	VADDPS        Y0, Y9, Y9
 	VEXTRACTF32X4 $0x01, Y9, X0
@@ -1218,7 +1241,7 @@ done32:
 	VADDPS        X0, X9, X9
 	VPERMILPS     $0x01, X9, X0
 	VADDPS        X0, X9, X9
-	VMOVSS        X9, 36(AX)
+	VMOVSS        X9, 4(AX)
 	VEXTRACTF64X4 $0x01, Z10, Y0
 	VADDPS        Y0, Y10, Y10
 	VEXTRACTF32X4 $0x01, Y10, X0
@@ -1227,7 +1250,7 @@ done32:
 	VADDPS        X0, X10, X10
 	VPERMILPS     $0x01, X10, X0
 	VADDPS        X0, X10, X10
-	VMOVSS        X10, 40(AX)
+	VMOVSS        X10, 8(AX)
 	VEXTRACTF64X4 $0x01, Z11, Y0
 	VADDPS        Y0, Y11, Y11
 	VEXTRACTF32X4 $0x01, Y11, X0
@@ -1236,7 +1259,8 @@ done32:
 	VADDPS        X0, X11, X11
 	VPERMILPS     $0x01, X11, X0
 	VADDPS        X0, X11, X11
-	VMOVSS        X11, 44(AX)
+	VMOVSS        X11, 12(AX)
+	LEAQ          (AX)(CX*4), AX
 	VEXTRACTF64X4 $0x01, Z12, Y0
 	VADDPS        Y0, Y12, Y12
 	VEXTRACTF32X4 $0x01, Y12, X0
@@ -1245,7 +1269,7 @@ done32:
 	VADDPS        X0, X12, X12
 	VPERMILPS     $0x01, X12, X0
 	VADDPS        X0, X12, X12
-	VMOVSS        X12, 48(AX)
+	VMOVSS        X12, (AX)
 	VEXTRACTF64X4 $0x01, Z13, Y0
 	VADDPS        Y0, Y13, Y13
 	VEXTRACTF32X4 $0x01, Y13, X0
@@ -1254,7 +1278,7 @@ done32:
 	VADDPS        X0, X13, X13
 	VPERMILPS     $0x01, X13, X0
 	VADDPS        X0, X13, X13
-	VMOVSS        X13, 52(AX)
+	VMOVSS        X13, 4(AX)
 	VEXTRACTF64X4 $0x01, Z14, Y0
 	VADDPS        Y0, Y14, Y14
 	VEXTRACTF32X4 $0x01, Y14, X0
@@ -1263,7 +1287,7 @@ done32:
 	VADDPS        X0, X14, X14
 	VPERMILPS     $0x01, X14, X0
 	VADDPS        X0, X14, X14
-	VMOVSS        X14, 56(AX)
+	VMOVSS        X14, 8(AX)
 	VEXTRACTF64X4 $0x01, Z15, Y0
 	VADDPS        Y0, Y15, Y15
 	VEXTRACTF32X4 $0x01, Y15, X0
@@ -1272,13 +1296,13 @@ done32:
 	VADDPS        X0, X15, X15
 	VPERMILPS     $0x01, X15, X0
 	VADDPS        X0, X15, X15
-	VMOVSS        X15, 60(AX)
+	VMOVSS        X15, 12(AX)
 	VZEROUPPER
 	RET
 
-// func dotsHalfAVX512(dst *float32, rows **uint16, ahead **uint16, query *float32, n int)
+// func dotsHalfAVX512(dst *float32, rows **uint16, ahead **uint16, query *float32, n int, ld int)
 // Requires: AVX, AVX512F, AVX512VL, MMX+
-TEXT ·dotsHalfAVX512(SB), NOSPLIT, $0-40
+TEXT ·dotsHalfAVX512(SB), NOSPLIT, $0-48
 	MOVQ   rows+8(FP), CX
 	MOVQ   (CX), AX
 	MOVQ   8(CX), DX
@@ -1461,6 +1485,7 @@ tail:
 
 done41:
 	MOVQ          dst+0(FP), AX
+	MOVQ          ld+40(FP), CX
 	VEXTRACTF64X4 $0x01, Z0, Y4
 	VADDPS        Y4, Y0, Y0
 	VEXTRACTF32X4 $0x01, Y0, X4
@@ -1470,6 +1495,7 @@ done41:
 	VPERMILPS     $0x01, X0, X4
 	VADDPS        X4, X0, X0
 	VMOVSS        X0, (AX)
+	LEAQ          (AX)(CX*4), AX
 	VEXTRACTF64X4 $0x01, Z1, Y0
 	VADDPS        Y0, Y1, Y1
 	VEXTRACTF32X4 $0x01, Y1, X0
@@ -1478,7 +1504,8 @@ done41:
 	VADDPS        X0, X1, X1
 	VPERMILPS     $0x01, X1, X0
 	VADDPS        X0, X1, X1
-	VMOVSS        X1, 4(AX)
+	VMOVSS        X1, (AX)
+	LEAQ          (AX)(CX*4), AX
 	VEXTRACTF64X4 $0x01, Z2, Y0
 	VADDPS        Y0, Y2, Y2
 	VEXTRACTF32X4 $0x01, Y2, X0
@@ -1487,7 +1514,8 @@ done41:
 	VADDPS        X0, X2, X2
 	VPERMILPS     $0x01, X2, X0
 	VADDPS        X0, X2, X2
-	VMOVSS        X2, 8(AX)
+	VMOVSS        X2, (AX)
+	LEAQ          (AX)(CX*4), AX
 	VEXTRACTF64X4 $0x01, Z3, Y0
 	VADDPS        Y0, Y3, Y3
 	VEXTRACTF32X4 $0x01, Y3, X0
@@ -1496,13 +1524,13 @@ done41:
 	VADDPS        X0, X3, X3
 	VPERMILPS     $0x01, X3, X0
 	VADDPS        X0, X3, X3
-	VMOVSS        X3, 12(AX)
+	VMOVSS        X3, (AX)
 	VZEROUPPER
 	RET
 
-// func productsHalfAVX512(dst *float32, rows **uint16, queries **float32, n int)
+// func productsHalfAVX512(dst *float32, rows **uint16, queries **float32, n int, ld int)
 // Requires: AVX, AVX512F, AVX512VL
-TEXT ·productsHalfAVX512(SB), NOSPLIT, $0-32
+TEXT ·productsHalfAVX512(SB), NOSPLIT, $0-40
 	MOVQ   rows+8(FP), CX
 	MOVQ   (CX), AX
 	MOVQ   8(CX), DX
@@ -1597,6 +1625,7 @@ tail:
 
 done42:
 	MOVQ          dst+0(FP), AX
+	MOVQ          ld+32(FP), CX
 	VEXTRACTF64X4 $0x01, Z0, Y16
 	VADDPS        Y16, Y0, Y0
 	VEXTRACTF32X4 $0x01, Y0, X16
@@ -1633,6 +1662,7 @@ done42:
 	VPERMILPS     $0x01, X3, X0
 	VADDPS        X0, X3, X3
 	VMOVSS        X3, 12(AX)
+	LEAQ          (AX)(CX*4), AX
 	VEXTRACTF64X4 $0x01, Z4, Y0
 	VADDPS        Y0, Y4, Y4
 	VEXTRACTF32X4 $0x01, Y4, X0
@@ -1641,7 +1671,7 @@ done42:
 	VADDPS        X0, X4, X4
 	VPERMILPS     $0x01, X4, X0
 	VADDPS        X0, X4, X4
-	VMOVSS        X4, 16(AX)
+	VMOVSS        X4, (AX)
 	VEXTRACTF64X4 $0x01, Z5, Y0
 	VADDPS        Y0, Y5, Y5
 	VEXTRACTF32X4 $0x01, Y5, X0
@@ -1650,7 +1680,7 @@ done42:
 	VADDPS        X0, X5, X5
 	VPERMILPS     $0x01, X5, X0
 	VADDPS        X0, X5, X5
-	VMOVSS        X5, 20(AX)
+	VMOVSS        X5, 4(AX)
 	VEXTRACTF64X4 $0x01, Z6, Y0
 	VADDPS        Y0, Y6, Y6
 	VEXTRACTF32X4 $0x01, Y6, X0
@@ -1659,7 +1689,7 @@ done42:
 	VADDPS        X0, X6, X6
 	VPERMILPS     $0x01, X6, X0
 	VADDPS        X0, X6, X6
-	VMOVSS        X6, 24(AX)
+	VMOVSS        X6, 8(AX)
 	VEXTRACTF64X4 $0x01, Z7, Y0
 	VADDPS        Y0, Y7, Y7
 	VEXTRACTF32X4 $0x01, Y7, X0
@@ -1668,7 +1698,8 @@ done42:
 	VADDPS        X0, X7, X7
 	VPERMILPS     $0x01, X7, X0
 	VADDPS        X0, X7, X7
-	VMOVSS        X7, 28(AX)
+	VMOVSS        X7, 12(AX)
+	LEAQ          (AX)(CX*4), AX
 	VEXTRACTF64X4 $0x01, Z8, Y0
 	VADDPS        Y0, Y8, Y8
 	VEXTRACTF32X4 $0x01, Y8, X0
@@ -1677,7 +1708,7 @@ done42:
 	VADDPS        X0, X8, X8
 	VPERMILPS     $0x01, X8, X0
 	VADDPS        X0, X8, X8
-	VMOVSS        X8, 32(AX)
+	VMOVSS        X8, (AX)
 	VEXTRACTF64X4 $0x01, Z9, Y0
 	VADDPS        Y0, Y9, Y9
 	VEXTRACTF32X4 $0x01, Y9, X0
@@ -1686,7 +1717,7 @@ done42:
 	VADDPS        X0, X9, X9
 	VPERMILPS     $0x01, X9, X0
 	VADDPS        X0, X9, X9
-	VMOVSS        X9, 36(AX)
+	VMOVSS        X9, 4(AX)
 	VEXTRACTF64X4 $0x01, Z10, Y0
 	VADDPS        Y0, Y10, Y10
 	VEXTRACTF32X4 $0x01, Y10, X0
@@ -1695,7 +1726,7 @@ done42:
 	VADDPS        X0, X10, X10
 	VPERMILPS     $0x01, X10, X0
 	VADDPS        X0, X10, X10
-	VMOVSS        X10, 40(AX)
+	VMOVSS        X10, 8(AX)
 	VEXTRACTF64X4 $0x01, Z11, Y0
 	VADDPS        Y0, Y11, Y11
 	VEXTRACTF32X4 $0x01, Y11, X0
@@ -1704,7 +1735,8 @@ done42:
 	VADDPS        X0, X11, X11
 	VPERMILPS     $0x01, X11, X0
 	VADDPS        X0, X11, X11
-	VMOVSS        X11, 44(AX)
+	VMOVSS        X11, 12(AX)
+	LEAQ          (AX)(CX*4), AX
 	VEXTRACTF64X4 $0x01, Z12, Y0
 	VADDPS        Y0, Y12, Y12
 	VEXTRACTF32X4 $0x01, Y12, X0
@@ -1713,7 +1745,7 @@ done42:
 	VADDPS        X0, X12, X12
 	VPERMILPS     $0x01, X12, X0
 	VADDPS        X0, X12, X12
-	VMOVSS        X12, 48(AX)
+	VMOVSS        X12, (AX)
 	VEXTRACTF64X4 $0x01, Z13, Y0
 	VADDPS        Y0, Y13, Y13
 	VEXTRACTF32X4 $0x01, Y13, X0
@@ -1722,7 +1754,7 @@ done42:
 	VADDPS        X0, X13, X13
 	VPERMILPS     $0x01, X13, X0
 	VADDPS        X0, X13, X13
-	VMOVSS        X13, 52(AX)
+	VMOVSS        X13, 4(AX)
 	VEXTRACTF64X4 $0x01, Z14, Y0
 	VADDPS        Y0, Y14, Y14
 	VEXTRACTF32X4 $0x01, Y14, X0
@@ -1731,7 +1763,7 @@ done42:
 	VADDPS        X0, X14, X14
 	VPERMILPS     $0x01, X14, X0
 	VADDPS        X0, X14, X14
-	VMOVSS        X14, 56(AX)
+	VMOVSS        X14, 8(AX)
 	VEXTRACTF64X4 $0x01, Z15, Y0
 	VADDPS        Y0, Y15, Y15
 	VEXTRACTF32X4 $0x01, Y15, X0
@@ -1740,7 +1772,7 @@ done42:
 	VADDPS        X0, X15, X15
 	VPERMILPS     $0x01, X15, X0
 	VADDPS        X0, X15, X15
-	VMOVSS        X15, 60(AX)
+	VMOVSS        X15, 12(AX)
 	VZEROUPPER
 	RET
 

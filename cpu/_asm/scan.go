@@ -129,11 +129,14 @@ func (s *scanner) tail(i, n reg.Register) {
 
 // store folds the sums and writes them row by row.
 func (s *scanner) store() {
-	dst := pointer("dst")
+	dst, ld := pointer("dst"), pointer("ld")
 	for r := range s.rows {
 		for j := range s.queries {
 			x := s.v.across(s.acc[r][j], add).AsX()
-			VMOVSS(x, Mem{Base: dst, Disp: 4 * (r*len(s.queries) + j)})
+			VMOVSS(x, Mem{Base: dst, Disp: 4 * j})
+		}
+		if r < scanRows-1 {
+			LEAQ(Mem{Base: dst, Index: ld, Scale: 4}, dst)
 		}
 	}
 	end()
@@ -146,8 +149,8 @@ func (s *scanner) store() {
 // for memory likes to be read in order.
 func dots(v isa, half bool) {
 	typ, part, size := element(half)
-	function(v, "dots"+part, fmt.Sprintf("func(dst *float32, rows, ahead **%s, query *float32, n int)", typ),
-		fmt.Sprintf("sets dst[i] = Σ rows[i]·query for i < %d, and prefetches the rows ahead.", scanRows))
+	function(v, "dots"+part, fmt.Sprintf("func(dst *float32, rows, ahead **%s, query *float32, n, ld int)", typ),
+		fmt.Sprintf("sets dst[i·ld] = Σ rows[i]·query for i < %d, and prefetches the rows ahead.", scanRows))
 	s := &scanner{v: v, half: half}
 	pointers(pointer("rows"), s.rows[:])
 	ahead := pointer("ahead")
@@ -203,8 +206,8 @@ func (s *scanner) rest(i, next, n reg.Register) {
 // limit of: a row is read, and widened, once for all of them.
 func products(v isa, half bool, queries int) {
 	typ, part, _ := element(half)
-	function(v, "products"+part, fmt.Sprintf("func(dst *float32, rows **%s, queries **float32, n int)", typ),
-		fmt.Sprintf("sets dst[%d·i+j] = Σ rows[i]·queries[j] for i < %d, j < %d.", queries, scanRows, queries))
+	function(v, "products"+part, fmt.Sprintf("func(dst *float32, rows **%s, queries **float32, n, ld int)", typ),
+		fmt.Sprintf("sets dst[i·ld+j] = Σ rows[i]·queries[j] for i < %d, j < %d.", scanRows, queries))
 	s := &scanner{v: v, half: half, queries: make([]reg.Register, queries)}
 	pointers(pointer("rows"), s.rows[:])
 	pointers(pointer("queries"), s.queries)
