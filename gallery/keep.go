@@ -1,9 +1,11 @@
 package gallery
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"sigla/gallery/catalog"
@@ -20,7 +22,7 @@ type keeper struct {
 	// The running Embed's: set before its workers begin, not changed beside
 	// them. Between two runs there are no facts.
 	index *catalog.Index
-	facts map[catalog.Hash]photo.Info
+	facts facts
 
 	// guarded by the gallery's mu
 	catalog *catalog.Catalog // nil: not open, or put away
@@ -30,6 +32,20 @@ type keeper struct {
 	own     map[catalog.Hash]int
 	fresh   []kept // to be stored
 	read    []int  // photos whose reading is to be stored
+}
+
+// facts are what the catalog knows of photos, in the order of their hashes: a
+// map of them would take three times the memory.
+type facts []catalog.Photo
+
+// of returns the facts of a content.
+func (f facts) of(content catalog.Hash) (info photo.Info, ok bool) {
+	i, ok := slices.BinarySearchFunc(f, content, func(p catalog.Photo, h catalog.Hash) int { return bytes.Compare(p.Hash[:], h[:]) })
+	if !ok {
+		return info, false
+	}
+	p := &f[i]
+	return photo.Info{Format: p.Format, Width: p.Width, Height: p.Height, Orientation: p.Orientation, Taken: p.Taken}, true
 }
 
 // kept is what has become known of a photo's content.
@@ -177,10 +193,7 @@ func (g *Gallery) load(ctx context.Context) bool {
 	if n := len(k.index.Damage()); n > 0 {
 		g.noteDamage(c, n)
 	}
-	k.facts = make(map[catalog.Hash]photo.Info, len(photos))
-	for _, p := range photos {
-		k.facts[p.Hash] = photo.Info{Format: p.Format, Width: p.Width, Height: p.Height, Orientation: p.Orientation, Taken: p.Taken}
-	}
+	k.facts = photos
 	return true
 }
 

@@ -81,7 +81,7 @@ func (g *Gallery) note(p prepared, vector []uint16) {
 			k.own = make(map[catalog.Hash]int)
 		}
 		k.own[p.content] = p.id
-		if _, known := k.facts[p.content]; vector != nil || !known {
+		if _, known := k.facts.of(p.content); vector != nil || !known {
 			k.fresh = append(k.fresh, kept{p.content, p.info, vector})
 		}
 	}

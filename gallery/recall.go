@@ -61,7 +61,7 @@ func (k *keeper) look(part []memory) []memory {
 	known := part[:0]
 	for _, m := range part {
 		var ok bool
-		if m.info, ok = k.facts[m.content]; !ok {
+		if m.info, ok = k.facts.of(m.content); !ok {
 			continue
 		}
 		if m.row, ok = k.index.Find(m.content); !ok {
@@ -107,7 +107,7 @@ func (r *run) find(p *prepared) {
 	if !ok {
 		return
 	}
-	info, known := k.facts[p.content]
+	info, known := k.facts.of(p.content)
 	if !known {
 		// The catalog was rebuilt from its vectors.
 		var err error

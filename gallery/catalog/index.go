@@ -145,6 +145,9 @@ func (x *Index) note(s segment, text string) {
 func (x *Index) add(hashes []Hash, vectors []uint16, unmap func() error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if len(x.find) == 0 {
+		x.find = make(map[Hash]int, len(hashes))
+	}
 	for i, h := range hashes {
 		if _, twice := x.find[h]; twice {
 			hashes[i] = Hash{}
