@@ -76,6 +76,7 @@ func (a *app) explore(ctx context.Context, e exploration) error {
 				return nil, err
 			}
 			g.UseModel(enc.catalogModel())
+			g.UseScanner(enc.engine)
 			return enc, nil
 		},
 		Delta:       a.settings.bias,

@@ -87,7 +87,7 @@ func (c *collector) labels(p gallery.Photo, answers []catalog.Decision) []export
 	list := []exportedLabel{}
 	var scores []labelScore
 	if c.scorer != nil {
-		scores = c.scorer.scores(p.Vector)
+		scores = c.scorer.scores(c.g.Vector(p.ID))
 	}
 	rejected := make(map[string]bool)
 	for _, d := range answers {
@@ -198,6 +198,7 @@ func (a *app) labelPhotos(ctx context.Context, c *collector, paths []string) err
 	}
 	c.x.model = enc.Info().Name
 	c.g.UseModel(enc.catalogModel())
+	c.g.UseScanner(enc.engine)
 	return a.indexPhotos(ctx, c.g, paths, enc)
 }
 

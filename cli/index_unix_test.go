@@ -152,7 +152,11 @@ func compareCatalogs(t *testing.T, dirs ...string) {
 				return err
 			}
 			hash, err := catalog.HashOf(bytes.NewReader(content))
-			v, ok := x.Vector(nil, f.Hash)
+			row, ok := x.Find(f.Hash)
+			v := make([]float32, st.Models[0].Dim)
+			if ok {
+				catalog.Widen(v, x.Row(row))
+			}
 			if !ok || hash != f.Hash || !f.Missing.IsZero() {
 				t.Errorf("%s: vector %v, hash %s, want %s", f.Path, ok, f.Hash, hash)
 			}

@@ -58,6 +58,7 @@ func (a *app) runSearch(ctx context.Context, query string, args []string, limit 
 	g := catalogued(dataDir())
 	defer a.closeCatalogued(g)
 	g.UseModel(enc.catalogModel())
+	g.UseScanner(enc.engine)
 	if err := a.eachPhoto(ctx, g, paths, enc, func(gallery.Photo) error { return nil }); err != nil {
 		return err
 	}
@@ -66,7 +67,7 @@ func (a *app) runSearch(ctx context.Context, query string, args []string, limit 
 		return err
 	}
 	score := a.settings.score(enc.Info())
-	for i, hit := range g.Rank(vector, limit) {
+	for i, hit := range g.Rank(vector, limit, nil) {
 		found := match{Path: g.Photo(hit.ID).Path, Rank: i + 1, Cosine: hit.Cosine}
 		if !byPhoto {
 			logit := score.Logit(hit.Cosine)

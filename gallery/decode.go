@@ -19,7 +19,7 @@ func (r *run) decode() {
 		}
 		p := prepared{id: id, path: path, reading: r.read(path)}
 		var err error
-		if r.find(&p); p.vector == nil {
+		if r.find(&p); p.known.values == nil {
 			err = r.prepare(&p)
 			p.check(path)
 		}
@@ -92,14 +92,14 @@ func (r *run) deliver(p prepared, err error) {
 	g.slots[p.id].Info = p.info
 	switch {
 	case err != nil:
-		g.settle(p.id, nil, err)
+		g.settle(p.id, err)
 		if p.reason != "" {
 			g.note(p, nil)
 		}
-	case p.vector != nil && g.remember(p.id, p.info, p.vector):
+	case p.known.values != nil && g.remember(p.id, p.info, p.known):
 		g.note(p, nil)
-	case p.vector != nil:
-		g.settle(p.id, nil, fmt.Errorf("embed photo %s: the catalog's vector is of another size", p.path))
+	case p.known.values != nil:
+		g.settle(p.id, fmt.Errorf("embed photo %s: the catalog's vector is of another size", p.path))
 	default:
 		r.prepared = append(r.prepared, p)
 	}

@@ -73,7 +73,7 @@ type prepared struct {
 	info  photo.Info
 	input any
 	reading
-	vector []float32 // that the catalog has; there is no input then
+	known halved // the vector that the catalog has; there is no input then
 }
 
 // Embed embeds every photo that is Waiting, also those that a Scan running
@@ -179,7 +179,7 @@ func (r *run) start() (stop func()) {
 		workers.Wait()
 		if r.keeps {
 			r.finish()
-			g.keep.facts = nil // 20 MB of 100,000 photos
+			g.keep.facts = nil // 10 MB of 100,000 photos
 		}
 
 		g.mu.Lock()
@@ -296,15 +296,15 @@ func (r *run) settleOne(p prepared, vector []float32) error {
 	g := r.g
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.rows.dim == 0 {
-		g.rows.dim = len(vector)
-	}
-	if len(vector) != g.rows.dim {
+	if !g.rows.fits(len(vector)) {
 		return fmt.Errorf("embed photos: vectors of %d values do not fit the %d of those embedded before; a gallery holds one model's vectors", len(vector), g.rows.dim)
 	}
 	r.refused = 0
-	g.settle(p.id, vector, nil)
-	g.note(p, g.slots[p.id].Vector)
+	g.rows.add(p.id, vector)
+	g.settle(p.id, nil)
+	if g.rows.halved {
+		g.note(p, g.rows.half[len(g.rows.half)-1])
+	}
 	g.changed()
 	return nil
 }
@@ -317,16 +317,19 @@ func (r *run) refuse(p prepared, err error) error {
 	}
 	r.g.mu.Lock()
 	defer r.g.mu.Unlock()
-	r.g.settle(p.id, nil, fmt.Errorf("embed photo %s: %w", p.path, err))
+	r.g.settle(p.id, fmt.Errorf("embed photo %s: %w", p.path, err))
 	r.g.changed()
 	return nil
 }
 
-// isUnit allows for vectors computed in half precision.
+// unitError is how far the square of a vector's length may be from 1: vectors
+// may be computed in half precision.
+const unitError = 0.02
+
 func isUnit(v []float32) bool {
 	var sum float64
 	for _, x := range v {
 		sum += float64(x) * float64(x)
 	}
-	return math.Abs(sum-1) < 0.02
+	return math.Abs(sum-1) < unitError
 }

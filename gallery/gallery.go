@@ -27,7 +27,7 @@ type State uint8
 
 const (
 	Waiting State = iota // found, not yet embedded
-	Ready                // has a vector
+	Ready                // has a vector: see Gallery.Vector
 	Failed               // could not be read or embedded: see Photo.Err
 )
 
@@ -42,7 +42,6 @@ type Photo struct {
 	Err      error      // why it Failed: one line that names the photo
 	Info     photo.Info // once decoded, zero before
 	Tagged   bool       // ReadTags has found Tags
-	Vector   []float32  // once Ready; of length 1, shared, not to be changed
 }
 
 // A Skip is a folder or file that Scan had to pass by. Err names it and says
@@ -54,10 +53,11 @@ type Skip struct {
 
 // Gallery is a set of photos that only grows.
 type Gallery struct {
-	scanner Scanner
 	decoded func(id int, img image.Image)
 	now     func() time.Time
 	turn    chan struct{} // has the token of the running Embed
+
+	reading sync.RWMutex // held while vectors are read, before mu
 
 	mu      sync.RWMutex
 	moved   *sync.Cond    // mu; a worker may have something to do
@@ -69,7 +69,9 @@ type Gallery struct {
 	skipped []Skip
 	scans   int // running
 
+	scanner    Scanner
 	rows       rows
+	closed     bool // there are no vectors any more
 	failed     int
 	remembered int // of rows: not embedded, for the catalog had them
 	embedding  bool
@@ -84,6 +86,7 @@ type Gallery struct {
 type slot struct {
 	Photo
 	taken bool
+	row   int // of a Ready photo
 
 	// For the catalog.
 	tracked bool         // Scan writes its file down

@@ -66,15 +66,15 @@ func (g *Gallery) untake() {
 	g.order.near, g.order.next = 0, 0
 }
 
-// settle ends the wait of a photo, with mu held: with a vector of rows.dim
-// values, or with the reason why there is none.
-func (g *Gallery) settle(id int, vector []float32, err error) {
+// settle ends the wait of a photo, with mu held: with its vector, the last of
+// the rows, or with the reason why there is none.
+func (g *Gallery) settle(id int, err error) {
 	s := &g.slots[id]
 	if err != nil {
 		s.State, s.Err = Failed, err
 		g.failed++
 	} else {
-		s.State, s.Vector = Ready, g.rows.add(id, vector)
+		s.State, s.row = Ready, len(g.rows.ids)-1
 	}
 	if _, wanted := g.order.rank[id]; wanted {
 		g.order.left--

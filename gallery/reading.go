@@ -67,7 +67,7 @@ func (r *reading) check(path string) {
 
 // note queues, with mu held, what the catalog is to learn of a photo. The vector
 // is nil if there is none or the catalog has it.
-func (g *Gallery) note(p prepared, vector []float32) {
+func (g *Gallery) note(p prepared, vector []uint16) {
 	k := &g.keep
 	if p.file == nil || k.off {
 		return
@@ -81,7 +81,7 @@ func (g *Gallery) note(p prepared, vector []float32) {
 			k.own = make(map[catalog.Hash]int)
 		}
 		k.own[p.content] = p.id
-		if _, known := k.facts[p.content]; vector != nil || !known {
+		if _, known := k.facts.of(p.content); vector != nil || !known {
 			k.fresh = append(k.fresh, kept{p.content, p.info, vector})
 		}
 	}

@@ -298,7 +298,7 @@ func (w *walk) add(at place, info fs.FileInfo) {
 	}
 	g.slots = append(g.slots, s)
 	if file.Error != "" {
-		g.settle(id, nil, fmt.Errorf("read photo %s: %s", at.path, file.Error))
+		g.settle(id, fmt.Errorf("read photo %s: %s", at.path, file.Error))
 	}
 	g.changed()
 }

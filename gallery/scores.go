@@ -2,15 +2,13 @@ package gallery
 
 import (
 	"runtime"
-	"slices"
-	"sort"
 	"sync"
 	"sync/atomic"
 )
 
 // Scores has the logit of every ready photo for every label of a classifier,
 // and counts how many lie above a line without looking at them one by one.
-// Logits are those of Classifier.Logits, bit for bit.
+// The logit of a photo does not depend on which others were scored with it.
 type Scores struct {
 	g     *Gallery
 	c     *Classifier
@@ -41,26 +39,23 @@ func (s *Scores) Classifier() *Classifier { return s.c }
 func (s *Scores) Update() bool {
 	s.updating.Lock()
 	defer s.updating.Unlock()
-	scored := s.Len()
-	s.g.mu.RLock()
-	blocks := s.g.rows.blocks(scored)
-	s.g.mu.RUnlock()
-	if len(blocks) == 0 {
+	v := s.g.view(s.Len())
+	defer v.release()
+	if len(v.ids) == 0 {
 		return false
 	}
-	var ids []int
-	for _, b := range blocks {
-		ids = append(ids, b.ids...)
-	}
-	rows := s.score(blocks, len(ids))
-	columns := s.extend(rows, len(ids))
+	s.c.fit(v.dim)
+	rows, added := s.score(v)
+	columns := make([]column, len(added))
+	all := func(worker, k int) { columns[k] = s.columns[k].with(added[k]) }
+	onCores(runtime.GOMAXPROCS(0), len(columns), all)
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.scored += len(ids)
+	s.scored += len(v.ids)
 	s.columns = columns
 	labels := len(columns)
-	for i, id := range ids {
+	for i, id := range v.ids {
 		if id >= len(s.photos) {
 			s.photos = append(s.photos, make([][]float32, id+1-len(s.photos))...)
 		}
@@ -69,46 +64,47 @@ func (s *Scores) Update() bool {
 	return true
 }
 
-// score returns the logits of n photos, [n, labels].
-func (s *Scores) score(blocks []block, n int) []float32 {
-	labels := len(s.c.parts)
-	rows := make([]float32, n*labels)
-	starts := make([]int, len(blocks))
-	for i := range blocks[1:] {
-		starts[i+1] = starts[i] + len(blocks[i].ids)
+// score returns the logits of photos, [photos, labels], and those of each
+// label, [labels][photos].
+func (s *Scores) score(v view) (rows []float32, columns [][]float32) {
+	n, labels, queries := len(v.ids), len(s.c.parts), s.c.all
+	rows = make([]float32, n*labels)
+	columns = make([][]float32, labels)
+	for k := range columns {
+		columns[k] = make([]float32, n)
 	}
-	onAllCores(len(blocks), func(i int) {
-		b := blocks[i]
-		dim := len(b.vectors) / len(b.ids)
-		dst := rows[starts[i]*labels:]
-		for k := range b.ids {
-			s.c.score(dst[k*labels:(k+1)*labels], b.vectors[k*dim:(k+1)*dim], s.logit)
+	chunks := (n + scoreRows - 1) / scoreRows
+	cosines := make([][]float32, min(chunks, runtime.GOMAXPROCS(0)))
+	for i := range cosines {
+		cosines[i] = make([]float32, scoreRows*len(queries))
+	}
+	onCores(len(cosines), chunks, func(worker, i int) {
+		from, end := i*scoreRows, min(n, (i+1)*scoreRows)
+		part := cosines[worker][:(end-from)*len(queries)]
+		v.cosines(v.part(from, end), part, queries)
+		for k := from; k < end; k++ {
+			row := rows[k*labels : (k+1)*labels]
+			s.c.read(row, part[(k-from)*len(queries):][:len(queries)], s.logit)
+			for label, x := range row {
+				columns[label][k] = x
+			}
 		}
 	})
-	return rows
+	return rows, columns
 }
 
-// extend returns the columns with n rows added.
-func (s *Scores) extend(rows []float32, n int) []column {
-	columns := make([]column, len(s.columns))
-	onAllCores(len(columns), func(k int) {
-		added := make([]float32, n)
-		for i := range added {
-			added[i] = rows[i*len(columns)+k]
-		}
-		columns[k] = s.columns[k].with(added)
-	})
-	return columns
-}
+// scoreRows is how many rows are scored at a time.
+const scoreRows = 128
 
-// onAllCores calls do(0) … do(n-1) and returns when all have returned.
-func onAllCores(n int, do func(i int)) {
+// onCores calls do with the numbers 0 … n-1, on so many goroutines, which have
+// numbers, too, and returns when all calls have.
+func onCores(workers, n int, do func(worker, i int)) {
 	var next atomic.Int64
 	var wait sync.WaitGroup
-	for range min(n, runtime.GOMAXPROCS(0)) {
+	for worker := range min(workers, n) {
 		wait.Go(func() {
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				do(i)
+				do(worker, i)
 			}
 		})
 	}
@@ -138,47 +134,4 @@ func (s *Scores) Count(label int, cut float32) int {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.columns[label].count(cut)
-}
-
-// tailSize is how long a column's tail may grow before it is merged.
-const tailSize = 256
-
-// A column is the logits of one label, in two ascending lists: new ones are
-// merged into the short tail, and the tail into the long list only when it has
-// grown to a fraction of it. So adding a photo costs about the same in a
-// gallery of any size. The lists of a column are never changed.
-type column struct {
-	long, tail []float32
-}
-
-// with returns the column with values added; it sorts them.
-func (c column) with(values []float32) column {
-	slices.Sort(values)
-	tail := merge(c.tail, values)
-	if len(tail) < tailSize+len(c.long)/16 {
-		return column{c.long, tail}
-	}
-	return column{merge(c.long, tail), nil}
-}
-
-func (c column) count(cut float32) int {
-	return countFrom(c.long, cut) + countFrom(c.tail, cut)
-}
-
-// countFrom returns how many of the ascending values are cut or above.
-func countFrom(values []float32, cut float32) int {
-	return len(values) - sort.Search(len(values), func(i int) bool { return values[i] >= cut })
-}
-
-// merge returns the ascending union of two ascending lists.
-func merge(a, b []float32) []float32 {
-	out := make([]float32, 0, len(a)+len(b))
-	for len(a) > 0 && len(b) > 0 {
-		if a[0] <= b[0] {
-			out, a = append(out, a[0]), a[1:]
-		} else {
-			out, b = append(out, b[0]), b[1:]
-		}
-	}
-	return append(append(out, a...), b...)
 }

@@ -76,7 +76,9 @@ func (r *run) put() error {
 		i := f.info
 		b.Photos = append(b.Photos, catalog.Photo{Hash: f.content, Format: i.Format, Width: i.Width, Height: i.Height, Orientation: i.Orientation, Taken: i.Taken})
 		if f.vector != nil {
-			b.Vectors = append(b.Vectors, catalog.Record{Hash: f.content, Vector: f.vector})
+			v := make([]float32, len(f.vector))
+			catalog.Widen(v, f.vector)
+			b.Vectors = append(b.Vectors, catalog.Record{Hash: f.content, Vector: v})
 		}
 	}
 	// What has been computed is stored also when the run is called off.

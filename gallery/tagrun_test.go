@@ -112,10 +112,10 @@ func TestTagsBesideEmbed(t *testing.T) {
 		g.TagProblems()
 		scan(t, g, dir)
 		g.countScans(-1)
-		if err := errors.Join(<-ended, <-ended, g.CatalogErr(), g.Close()); err != nil {
+		if err := errors.Join(<-ended, <-ended, g.CatalogErr()); err != nil {
 			t.Fatal(err)
 		}
-		checkVectors(t, g)
+		checkVectors(t, closeGallery(t, g))
 		checkTags(t, g)
 		checkCounted(t, data, g)
 	}

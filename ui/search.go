@@ -53,29 +53,31 @@ func (m *root) find(text string) (cmd tea.Cmd, ok bool) {
 	m.searched.add(text)
 	m.search.request++
 	request, g, enc := m.search.request, m.o.Gallery, m.enc
-	known := m.vectorOf(text)
+	here, isHere := m.photoNamed(text)
 	return m.work.command(func(ctx context.Context) tea.Msg {
-		query, byPhoto, err := known, true, error(nil)
+		var query []float32
+		var err error
+		byPhoto := true
+		if isHere {
+			query = g.Vector(here)
+		}
 		if query == nil {
 			query, byPhoto, err = embedQuery(ctx, enc, text)
 		}
 		if err != nil {
 			return rankMsg{request: request, text: text, err: fmt.Errorf("search %q: %w", text, err)}
 		}
-		return rankMsg{request, text, byPhoto, query, g.Rank(query, 0), nil}
+		return rankMsg{request, text, byPhoto, query, g.Rank(query, 0, nil), nil}
 	}), true
 }
 
-// vectorOf is the vector of the photo that is here under a name or path, or nil.
-func (m *root) vectorOf(name string) []float32 {
+// photoNamed is the ID of the photo that is here under a name or path.
+func (m *root) photoNamed(name string) (id int, ok bool) {
 	if !photo.IsPhoto(name) {
-		return nil
+		return 0, false
 	}
-	i := slices.IndexFunc(m.photos, func(it gallery.Photo) bool { return it.Name == name || it.Path == name })
-	if i < 0 {
-		return nil
-	}
-	return m.photos[i].Vector
+	id = slices.IndexFunc(m.photos, func(it gallery.Photo) bool { return it.Name == name || it.Path == name })
+	return id, id >= 0
 }
 
 // embedQuery embeds the photo that a text is the path of, or else the text.
@@ -128,7 +130,7 @@ func (m *root) rank() tea.Cmd {
 	}
 	g := m.o.Gallery
 	return m.work.command(func(context.Context) tea.Msg {
-		return rankMsg{s.request, s.text, s.photo, s.query, g.Rank(s.query, 0), nil}
+		return rankMsg{s.request, s.text, s.photo, s.query, g.Rank(s.query, 0, nil), nil}
 	})
 }
 

@@ -373,7 +373,7 @@ func TestForget(t *testing.T) {
 	x := got(c.Vectors(bg, m))(t)
 	defer x.Close()
 	for i, want := range []bool{true, false, true, false} {
-		v, ok := x.Vector(nil, hashN(i))
+		v, ok := vectorOf(x, hashN(i))
 		if ok != want || ok && !slices.Equal(v, rounded(SampleVector(hashN(i), 4))) {
 			t.Errorf("photo %d has vector %v", i, v)
 		}
