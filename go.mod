@@ -28,6 +28,7 @@ require (
 
 require (
 	github.com/charmbracelet/x/exp/golden v0.1.0
+	github.com/fsnotify/fsnotify v1.10.1
 	modernc.org/sqlite v1.61.1
 )
 

@@ -31,7 +31,7 @@ func (g *Gallery) UseScanner(s Scanner) { g.scanner = s }
 // (≤ 0: all), best first and of equals the lower ID first. It is exact.
 func (g *Gallery) Rank(query []float32, limit int) []Hit {
 	g.mu.RLock()
-	blocks, dim, n := g.rows.blocks(0), g.rows.dim, len(g.rows.ids)
+	blocks, dim, n, dead := g.rows.blocks(0), g.rows.dim, g.ready, g.shareDead()
 	g.mu.RUnlock()
 	if n == 0 {
 		return nil
@@ -44,12 +44,16 @@ func (g *Gallery) Rank(query []float32, limit int) []Hit {
 	}
 	best := top{limit: min(limit, n)}
 	cosines := make([]float32, slabRows)
+	row := 0
 	for _, b := range blocks {
 		dst := cosines[:len(b.ids)]
 		g.scanner.Scan(dst, query, b.vectors, dim)
 		for i, cosine := range dst {
-			best.add(Hit{b.ids[i], cosine})
+			if !dead.has(row + i) {
+				best.add(Hit{b.ids[i], cosine})
+			}
 		}
+		row += len(b.ids)
 	}
 	slices.SortFunc(best.hits, compareHits)
 	return best.hits

@@ -19,6 +19,7 @@ const anyPhoto = math.MaxInt
 func (r *run) recall() {
 	type memory struct {
 		id      int
+		turn    int
 		content catalog.Hash
 		info    photo.Info
 		vector  []float32
@@ -36,7 +37,7 @@ func (r *run) recall() {
 		part = part[:0]
 		for id := r.recalled; id < end; id++ {
 			if s := &g.slots[id]; s.State == Waiting && s.content != (catalog.Hash{}) {
-				part = append(part, memory{id: id, content: s.content})
+				part = append(part, memory{id: id, turn: s.turn, content: s.content})
 			}
 		}
 		g.mu.Unlock()
@@ -49,7 +50,7 @@ func (r *run) recall() {
 		}
 		g.mu.Lock()
 		for _, m := range part {
-			if m.vector != nil {
+			if m.vector != nil && g.slots[m.id].turn == m.turn {
 				g.remember(m.id, m.info, m.vector)
 			}
 		}
@@ -69,6 +70,7 @@ func (g *Gallery) remember(id int, info photo.Info, vector []float32) bool {
 	}
 	g.slots[id].Info = info
 	g.settle(id, vector, nil)
+	g.slots[id].remembered = true
 	g.remembered++
 	return true
 }
@@ -81,7 +83,7 @@ func (r *run) find(p *prepared) {
 	}
 	g, k := r.g, &r.g.keep
 	g.mu.RLock()
-	if id, ok := k.own[p.content]; ok {
+	if id, ok := k.own[p.content]; ok && g.slots[id].content == p.content {
 		p.info, p.vector = g.slots[id].Info, g.slots[id].Vector
 	}
 	g.mu.RUnlock()

@@ -1,6 +1,8 @@
 package gallery
 
 import (
+	"cmp"
+	"math/bits"
 	"runtime"
 	"slices"
 	"sort"
@@ -19,7 +21,9 @@ type Scores struct {
 	updating sync.Mutex // held during Update
 
 	mu      sync.RWMutex
-	scored  int         // rows of the gallery
+	rows    int         // of the gallery that were looked at,
+	dead    deadRows    // those of them that no longer counted then,
+	scored  int         // and those that did
 	photos  [][]float32 // by ID; nil: not scored
 	columns []column    // by label
 }
@@ -36,31 +40,44 @@ func (g *Gallery) Scores(c *Classifier, logit func(cosine float32) float32) *Sco
 // Classifier returns whose labels these are.
 func (s *Scores) Classifier() *Classifier { return s.c }
 
-// Update adds the photos that have become ready since and reports whether there
-// were any.
+// Update adds the photos that have become ready since, takes out those that no
+// longer are, and reports whether there were any.
 func (s *Scores) Update() bool {
 	s.updating.Lock()
 	defer s.updating.Unlock()
-	scored := s.Len()
 	s.g.mu.RLock()
-	blocks := s.g.rows.blocks(scored)
+	blocks, dead, lost := s.g.rows.blocks(s.rows), s.g.shareDead(), s.lost()
 	s.g.mu.RUnlock()
-	if len(blocks) == 0 {
+	if len(blocks) == 0 && len(lost) == 0 {
 		return false
 	}
-	var ids []int
+	var ids []int // of the new rows; -1: dead already
 	for _, b := range blocks {
-		ids = append(ids, b.ids...)
+		for _, id := range b.ids {
+			if dead.has(s.rows + len(ids)) {
+				id = -1
+			}
+			ids = append(ids, id)
+		}
 	}
 	rows := s.score(blocks, len(ids))
-	columns := s.extend(rows, len(ids))
+	columns := s.change(rows, ids, lost)
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.scored += len(ids)
+	s.rows += len(ids)
+	s.dead = dead
 	s.columns = columns
+	for _, id := range lost {
+		s.photos[id] = nil
+		s.scored--
+	}
 	labels := len(columns)
 	for i, id := range ids {
+		if id < 0 {
+			continue
+		}
+		s.scored++
 		if id >= len(s.photos) {
 			s.photos = append(s.photos, make([][]float32, id+1-len(s.photos))...)
 		}
@@ -69,13 +86,29 @@ func (s *Scores) Update() bool {
 	return true
 }
 
+// lost returns, with the gallery's mu held, the photos whose rows counted at the
+// last Update and no longer do.
+func (s *Scores) lost() (ids []int) {
+	for word, now := range s.g.dead {
+		if word < len(s.dead) {
+			now &^= s.dead[word]
+		}
+		for ; now != 0; now &= now - 1 {
+			if row := 64*word + bits.TrailingZeros64(now); row < s.rows {
+				ids = append(ids, s.g.rows.ids[row])
+			}
+		}
+	}
+	return ids
+}
+
 // score returns the logits of n photos, [n, labels].
 func (s *Scores) score(blocks []block, n int) []float32 {
 	labels := len(s.c.parts)
 	rows := make([]float32, n*labels)
 	starts := make([]int, len(blocks))
-	for i := range blocks[1:] {
-		starts[i+1] = starts[i] + len(blocks[i].ids)
+	for i := 1; i < len(blocks); i++ {
+		starts[i] = starts[i-1] + len(blocks[i-1].ids)
 	}
 	onAllCores(len(blocks), func(i int) {
 		b := blocks[i]
@@ -88,15 +121,26 @@ func (s *Scores) score(blocks []block, n int) []float32 {
 	return rows
 }
 
-// extend returns the columns with n rows added.
-func (s *Scores) extend(rows []float32, n int) []column {
+// change returns the columns with the rows of photos added, and those of lost
+// photos taken out.
+func (s *Scores) change(rows []float32, ids, lost []int) []column {
 	columns := make([]column, len(s.columns))
 	onAllCores(len(columns), func(k int) {
-		added := make([]float32, n)
-		for i := range added {
-			added[i] = rows[i*len(columns)+k]
+		c := s.columns[k]
+		if len(lost) > 0 {
+			gone := make([]float32, len(lost))
+			for i, id := range lost {
+				gone[i] = s.photos[id][k]
+			}
+			c = c.without(gone)
 		}
-		columns[k] = s.columns[k].with(added)
+		added := make([]float32, 0, len(ids))
+		for i, id := range ids {
+			if id >= 0 {
+				added = append(added, rows[i*len(columns)+k])
+			}
+		}
+		columns[k] = c.with(added)
 	})
 	return columns
 }
@@ -161,6 +205,15 @@ func (c column) with(values []float32) column {
 	return column{merge(c.long, tail), nil}
 }
 
+// without returns the column without values that are in it; it sorts them.
+func (c column) without(values []float32) column {
+	slices.Sort(values)
+	var kept column
+	kept.long, values = subtract(c.long, values)
+	kept.tail, _ = subtract(c.tail, values)
+	return kept
+}
+
 func (c column) count(cut float32) int {
 	return countFrom(c.long, cut) + countFrom(c.tail, cut)
 }
@@ -181,4 +234,21 @@ func merge(a, b []float32) []float32 {
 		}
 	}
 	return append(append(out, a...), b...)
+}
+
+// subtract returns the ascending list a without the values of b that are in it,
+// and those that are not.
+func subtract(a, b []float32) (without, rest []float32) {
+	without = make([]float32, 0, len(a))
+	for _, v := range a {
+		for len(b) > 0 && cmp.Less(b[0], v) {
+			rest, b = append(rest, b[0]), b[1:]
+		}
+		if len(b) > 0 && cmp.Compare(b[0], v) == 0 {
+			b = b[1:]
+			continue
+		}
+		without = append(without, v)
+	}
+	return without, append(rest, b...)
 }
