@@ -25,7 +25,9 @@ func (a *app) indexCommand() *cobra.Command {
 
 What is known of a file that is gone is kept for 30 days. The catalog is in $XDG_DATA_HOME/sigla; --status, --verify, --repair and --prune look after it and take no PATH.
 
-JSON has one object: {"found","embedded","from_catalog","failed","seconds","photos_per_s","failures":[{"path","reason"}]}.`,
+A file named .siglaignore leaves out what its lines name, by the rules of .gitignore. A JPEG and the raw file of its name are one photo. Videos, and photos of formats that are not read, are counted.
+
+JSON has one object: {"found","embedded","from_catalog","failed","seconds","photos_per_s","raw_twins","left_out":{"formats":{".mp4":1},"ignored"},"failures":[{"path","reason"}]}.`,
 		Example: `sigla index Pictures
 sigla index --status
 sigla index --verify || sigla index --repair`,
@@ -104,13 +106,15 @@ func (a *app) runIndex(ctx context.Context, args []string) (err error) {
 
 // summary is what an index run did.
 type summary struct {
-	Found       int       `json:"found"`
-	Embedded    int       `json:"embedded"`
-	FromCatalog int       `json:"from_catalog"`
-	Failed      int       `json:"failed"`
-	Seconds     float64   `json:"seconds"`
-	Rate        float64   `json:"photos_per_s"` // embedded
-	Failures    []failure `json:"failures"`     // photos, and folders that could not be read
+	Found       int             `json:"found"`
+	Embedded    int             `json:"embedded"`
+	FromCatalog int             `json:"from_catalog"`
+	Failed      int             `json:"failed"`
+	Seconds     float64         `json:"seconds"`
+	Rate        float64         `json:"photos_per_s"` // embedded
+	Twins       int             `json:"raw_twins"`    // photos found with a raw file, or a HEIC, beside them
+	LeftOut     gallery.LeftOut `json:"left_out"`
+	Failures    []failure       `json:"failures"` // photos, and folders that could not be read
 }
 
 // failure is a photo or a folder that could not be read.
@@ -123,10 +127,13 @@ func summarize(g *gallery.Gallery, took time.Duration) summary {
 	p := g.Progress()
 	s := summary{
 		Found: p.Found, Embedded: p.Done - p.Remembered, FromCatalog: p.Remembered, Failed: p.Failed,
-		Seconds: took.Seconds(), Failures: []failure{},
+		Seconds: took.Seconds(), LeftOut: g.LeftOut(), Failures: []failure{},
 	}
 	s.Rate = float64(s.Embedded) / s.Seconds
 	for _, photo := range g.Photos() {
+		if photo.State != gallery.Gone && len(photo.Twins) > 0 {
+			s.Twins++
+		}
 		if photo.State == gallery.Failed {
 			s.Failures = append(s.Failures, failure{photo.Path, photo.Err.Error()})
 		}
@@ -142,9 +149,16 @@ func (o *output) indexed(s summary) error {
 	if o.format == "json" {
 		return o.object(s)
 	}
-	line := fmt.Sprintf("%d photos: %d embedded, %d from the catalog, %d failed; %.1f s", s.Found, s.Embedded, s.FromCatalog, s.Failed, s.Seconds)
+	photos := fmt.Sprintf("%d photos", s.Found)
+	if s.Twins > 0 {
+		photos += fmt.Sprintf(" (%d with a raw file beside it)", s.Twins)
+	}
+	line := fmt.Sprintf("%s: %d embedded, %d from the catalog, %d failed; %.1f s", photos, s.Embedded, s.FromCatalog, s.Failed, s.Seconds)
 	if s.Embedded > 0 {
 		line += fmt.Sprintf(", %.1f photos/s", s.Rate)
+	}
+	if left := s.LeftOut.String(); left != "" {
+		line += "\nleft out: " + left
 	}
 	return o.text(line + "\n")
 }

@@ -141,7 +141,7 @@ func (w *walk) load(files []catalogued, b *book, in place) ([]catalogued, error)
 // recall makes photos of files that the catalog has and does not say to be
 // gone, in the order of a walk.
 func (w *walk) recall(in place, files []catalogued) {
-	slices.SortStableFunc(files, func(a, b catalogued) int { return comparePaths(a.rest, b.rest) })
+	slices.SortStableFunc(files, func(a, b catalogued) int { return CompareNames(a.rest, b.rest) })
 	g := w.g
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -165,23 +165,6 @@ func (w *walk) recall(in place, files []catalogued) {
 		g.failAgain(id)
 	}
 	g.changed()
-}
-
-// comparePaths orders paths as a walk comes to them.
-func comparePaths(a, b string) int {
-	for {
-		x, restA, inA := strings.Cut(a, "/")
-		y, restB, inB := strings.Cut(b, "/")
-		switch {
-		case inA && !inB:
-			return 1
-		case inB && !inA:
-			return -1
-		case x != y || !inA:
-			return compareNatural(x, y)
-		}
-		a, b = restA, restB
-	}
 }
 
 // put adds a photo, with mu held.

@@ -177,6 +177,7 @@ func (g *Gallery) Skipped() []Skip {
 
 // Progress is how far a gallery has come.
 type Progress struct {
+	Version             uint64        // of the gallery, as WaitChange returns it
 	Found, Done, Failed int           // photos that are not Gone; Done have vectors
 	Remembered          int           // of those Done: from the catalog, not embedded
 	Scanning, Embedding bool          // Embedding also while Embed waits for Scan
@@ -189,6 +190,7 @@ func (g *Gallery) Progress() Progress {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	p := Progress{
+		Version:    g.version,
 		Found:      len(g.slots) - g.gone,
 		Done:       g.ready,
 		Failed:     g.failed,

@@ -15,17 +15,19 @@ import (
 type LeftOut struct {
 	// Formats has the number of files that look like photos or videos and are
 	// of no format that is read, by their extensions: ".heic".
-	Formats map[string]int
+	Formats map[string]int `json:"formats"`
 	// Ignored is the number of photos, and of whole folders, that a
 	// .siglaignore names.
-	Ignored int
+	Ignored int `json:"ignored"`
 }
 
 // LeftOut returns what Scan has left out so far.
 func (g *Gallery) LeftOut() LeftOut {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	return LeftOut{maps.Clone(g.leftOut.Formats), g.leftOut.Ignored}
+	all := LeftOut{Formats: make(map[string]int)}
+	all.add(g.leftOut, 1)
+	return all
 }
 
 // String says what was left out, the most common first: "12 .heic, 3 .mp4, 40
