@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -124,10 +125,14 @@ func (w *watcher) run(ctx context.Context, paths []string) error {
 				<-done
 			}
 			return ctx.Err()
-		case e := <-events:
-			w.note(e)
-		case err := <-failures:
-			w.failed(err)
+		case e, ok := <-events:
+			if w.note(e); !ok {
+				events = nil // it was closed
+			}
+		case err, ok := <-failures:
+			if w.failed(err); !ok {
+				failures = nil
+			}
 		case <-w.wake:
 		case took := <-done:
 			// Scans of a slow drive are not to be all that happens.
@@ -334,6 +339,9 @@ func (w *watcher) add(at place) {
 		// Whoever lists it says what is wrong.
 	default:
 		w.fallBack("watch "+at.path, err)
+		if errors.Is(err, syscall.EMFILE) {
+			_ = w.fs.Close() // the files that it holds open are needed for photos
+		}
 	}
 	if at.name == "" {
 		w.addAbove(at)

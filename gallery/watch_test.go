@@ -286,7 +286,7 @@ func TestWatchFallsBack(t *testing.T) {
 	refuse := func(err error) func() (*fsnotify.Watcher, error) {
 		return func() (*fsnotify.Watcher, error) { return nil, err }
 	}
-	for _, err := range []error{syscall.EMFILE, errors.New("not on this system")} {
+	for _, err := range []error{syscall.EMFILE, syscall.ENOSPC, errors.New("not on this system")} {
 		dir := tree(t, "0.png")
 		g := New()
 		scan(t, g, dir)
@@ -301,6 +301,51 @@ func TestWatchFallsBack(t *testing.T) {
 		if n := g.Notices(); len(n) != 1 || !strings.HasPrefix(n[0].Error(), "watch folders: ") || !strings.Contains(n[0].Error(), "scanned every") {
 			t.Errorf("notices %v", n)
 		}
+	}
+}
+
+// When the system refuses to hold more files open, those that are held for
+// events are let go.
+func TestWatchWithoutFiles(t *testing.T) {
+	dir := tree(t, "0.png")
+	g := New()
+	scan(t, g, dir)
+	watchFor(t, g, dir)
+	w := g.watching()
+	w.fallBack("watch "+dir, syscall.EMFILE)
+	if err := w.fs.Close(); err != nil {
+		t.Fatal(err)
+	}
+	writePhoto(t, filepath.Join(dir, "1.png"), 1)
+	untilHere(t, g, "0.png", "1.png")
+	w.add(place{at: dir, path: dir, name: "x"}) // closed: nothing to say of that
+	if n := g.Notices(); len(n) != 1 {
+		t.Errorf("notices %v", n)
+	}
+}
+
+// Roots in roots, and an ignored folder that is a root itself.
+func TestWatchNestedRoots(t *testing.T) {
+	dir, data := tree(t, "0.png", "in/1.png", "in/.h/2.png", "private/3.png"), t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	writeFile(t, at(ignoreName), []byte("private\n"))
+	g := New()
+	g.UseCatalog(catalogueIn(data))
+	roots := []string{at("in/.h"), dir, at("in"), at("private")}
+	scan(t, g, roots...)
+	checkHere(t, g, "0.png", "in/1.png", "2.png", "3.png")
+	watchFor(t, g, roots...)
+	writePhoto(t, at("private/4.png"), 4)
+	untilHere(t, g, "0.png", "in/1.png", "2.png", "3.png", "4.png")
+	writePhoto(t, at("in/.h/5.png"), 5)
+	remove(t, at("in/1.png"))
+	untilHere(t, g, "0.png", "2.png", "3.png", "4.png", "5.png")
+	writePhoto(t, at("6.png"), 6)
+	untilHere(t, g, "0.png", "2.png", "3.png", "4.png", "5.png", "6.png")
+	scan(t, g, dir)
+	checkHere(t, g, "0.png", "2.png", "3.png", "4.png", "5.png", "6.png")
+	if err := g.CatalogErr(); err != nil {
+		t.Error(err)
 	}
 }
 
