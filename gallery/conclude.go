@@ -3,7 +3,9 @@ package gallery
 import (
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"sigla/gallery/catalog"
 )
@@ -64,12 +66,20 @@ func (w *walk) movePhotos() {
 // be, and returns their files in the catalog.
 func (w *walk) losePhotos() (missing []int64) {
 	g := w.g
+	folder, inFolder := "", unseen // the last one's sight: the next photo is mostly in the same
 	for id := range g.slots {
 		s := &g.slots[id]
 		if s.walk == w.number || s.State == Gone {
 			continue
 		}
-		switch m := w.sight(s.at); {
+		m, own := w.sights[s.at]
+		if !own {
+			if in := s.at[:strings.LastIndexByte(s.at, filepath.Separator)+1]; in != folder {
+				folder, inFolder = in, w.sight(s.at)
+			}
+			m = inFolder
+		}
+		switch {
 		case m == looked:
 			if s.file != 0 {
 				missing = append(missing, s.file)
