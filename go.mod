@@ -30,6 +30,7 @@ require (
 require (
 	github.com/charmbracelet/x/exp/golden v0.1.0
 	github.com/gen2brain/heic v0.4.5
+	github.com/fsnotify/fsnotify v1.10.1
 	modernc.org/sqlite v1.61.1
 )
 

@@ -68,6 +68,7 @@ func (a *app) explore(ctx context.Context, e exploration) error {
 		Title:   e.title,
 		Gallery: g,
 		Paths:   e.paths,
+		Watch:   true,
 		Labels:  set,
 		Save:    save,
 		Load: func(context.Context) (ui.Encoder, error) {

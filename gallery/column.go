@@ -1,6 +1,7 @@
 package gallery
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"sort"
@@ -27,6 +28,15 @@ func (c column) with(values []float32) column {
 	return column{merge(c.long, tail), nil}
 }
 
+// without returns the column without values that are in it; it sorts them.
+func (c column) without(values []float32) column {
+	ascend(values)
+	var kept column
+	kept.long, values = subtract(c.long, values)
+	kept.tail, _ = subtract(c.tail, values)
+	return kept
+}
+
 func (c column) count(cut float32) int {
 	return countFrom(c.long, cut) + countFrom(c.tail, cut)
 }
@@ -50,6 +60,23 @@ func merge(a, b []float32) []float32 {
 		}
 	}
 	return append(append(out, a...), b...)
+}
+
+// subtract returns the ascending list a without the values of b that are in it,
+// and those that are not.
+func subtract(a, b []float32) (without, rest []float32) {
+	without = make([]float32, 0, len(a))
+	for _, v := range a {
+		for len(b) > 0 && cmp.Less(b[0], v) {
+			rest, b = append(rest, b[0]), b[1:]
+		}
+		if len(b) > 0 && cmp.Compare(b[0], v) == 0 {
+			b = b[1:]
+			continue
+		}
+		without = append(without, v)
+	}
+	return without, append(rest, b...)
 }
 
 // digitBits is how many bits of a number are sorted by at a time.

@@ -69,6 +69,7 @@ type run struct {
 // prepared is a photo that is decoded and ready to be embedded.
 type prepared struct {
 	id    int
+	turn  int // the slot's when it was taken
 	path  string
 	info  photo.Info
 	input any
@@ -197,6 +198,7 @@ func (r *run) collect() []prepared {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for r.ctx.Err() == nil {
+		r.prepared = slices.DeleteFunc(r.prepared, r.void)
 		if len(r.prepared) > 0 {
 			return r.batch()
 		}
@@ -300,6 +302,9 @@ func (r *run) settleOne(p prepared, vector []float32) error {
 		return fmt.Errorf("embed photos: vectors of %d values do not fit the %d of those embedded before; a gallery holds one model's vectors", len(vector), g.rows.dim)
 	}
 	r.refused = 0
+	if r.void(p) {
+		return nil
+	}
 	g.rows.add(p.id, vector)
 	g.settle(p.id, nil)
 	if g.rows.halved {
@@ -317,6 +322,9 @@ func (r *run) refuse(p prepared, err error) error {
 	}
 	r.g.mu.Lock()
 	defer r.g.mu.Unlock()
+	if r.void(p) {
+		return nil
+	}
 	r.g.settle(p.id, fmt.Errorf("embed photo %s: %w", p.path, err))
 	r.g.changed()
 	return nil

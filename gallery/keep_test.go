@@ -323,12 +323,14 @@ func TestSkippedFolders(t *testing.T) {
 	session(t, data, new(fake), dir)
 	g := New()
 	g.UseCatalog(func(ctx context.Context) (*catalog.Catalog, error) { return catalog.Open(ctx, data) })
-	w := &walk{g: g, ctx: context.Background()}
-	w.catalog = g.openCatalog(w.ctx)
-	w.turnTo(realPath(dir))
-	w.skip(place{path: filepath.Join(dir, "a"), name: "a"}, fs.ErrPermission)
-	w.closeBooks()
-	if err := errors.Join(g.CatalogErr(), g.Close()); err != nil {
+	err := g.walk(context.Background(), func(w *walk) error {
+		at := rootPlace(dir)
+		w.turnTo(at)
+		w.sights[at.at] = looked
+		w.skip(at.below("a"), fs.ErrPermission)
+		return nil
+	})
+	if err := errors.Join(err, g.CatalogErr(), g.Close()); err != nil {
 		t.Error(err)
 	}
 	if _, root := status(t, data); root.Files != 2 || root.Missing != 1 {

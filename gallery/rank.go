@@ -45,7 +45,7 @@ func (g *Gallery) Rank(query []float32, limit int, keep func(id int) bool) []Hit
 	onCores(len(rankers), chunks, func(worker, i int) {
 		r := &rankers[worker]
 		r.best.limit = min(limit, n)
-		r.rank(v, v.part(i*chunkRows, min(n, (i+1)*chunkRows)), [][]float32{query}, keep)
+		r.rank(v, i*chunkRows, min(n, (i+1)*chunkRows), [][]float32{query}, keep)
 	})
 	var hits []Hit
 	for i := range rankers {
@@ -62,9 +62,11 @@ type ranker struct {
 	cosines [chunkRows]float32
 }
 
-func (r *ranker) rank(v view, part rows, query [][]float32, keep func(id int) bool) {
-	if keep != nil {
-		part.pick(&r.picked, keep)
+// rank ranks the rows from lo to hi.
+func (r *ranker) rank(v view, lo, hi int, query [][]float32, keep func(id int) bool) {
+	part := v.part(lo, hi)
+	if keep != nil || len(v.dead) > 0 {
+		v.pick(&r.picked, lo, hi, keep)
 		part = r.picked
 	}
 	if len(part.ids) == 0 {

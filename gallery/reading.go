@@ -73,10 +73,15 @@ func (g *Gallery) note(p prepared, vector []uint16) {
 		return
 	}
 	s := &g.slots[p.id]
-	s.content, s.reason = p.content, p.reason
-	if p.reason != "" {
-		s.content = catalog.Hash{}
-	} else {
+	// Only if the file is as Scan saw it does the reading belong to it.
+	own := s.Size == p.file.Size() && s.Modified.Equal(p.file.ModTime())
+	if own {
+		s.content, s.reason = p.content, p.reason
+		if p.reason != "" {
+			s.content = catalog.Hash{}
+		}
+	}
+	if p.reason == "" {
 		if k.own == nil {
 			k.own = make(map[catalog.Hash]int)
 		}
@@ -85,8 +90,7 @@ func (g *Gallery) note(p prepared, vector []uint16) {
 			k.fresh = append(k.fresh, kept{p.content, p.info, vector})
 		}
 	}
-	// Only if the file is as Scan saw it does the reading belong to it.
-	if s.tracked && s.Size == p.file.Size() && s.Modified.Equal(p.file.ModTime()) {
+	if own && s.book != nil {
 		k.read = append(k.read, p.id)
 	}
 }

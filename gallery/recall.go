@@ -32,14 +32,16 @@ func (r *run) recall() {
 		part = part[:0]
 		for id := r.recalled; id < end; id++ {
 			if s := &g.slots[id]; s.State == Waiting && s.content != (catalog.Hash{}) {
-				part = append(part, memory{id: id, content: s.content})
+				part = append(part, memory{id: id, turn: s.turn, content: s.content})
 			}
 		}
 		g.mu.Unlock()
 		part = g.keep.look(part)
 		g.mu.Lock()
 		for _, m := range part {
-			g.remember(m.id, m.info, m.vector)
+			if g.slots[m.id].turn == m.turn {
+				g.remember(m.id, m.info, m.vector)
+			}
 		}
 		r.recalled = end
 		g.changed()
@@ -49,6 +51,7 @@ func (r *run) recall() {
 // A memory is what the catalog may know of a photo.
 type memory struct {
 	id      int
+	turn    int // of the photo
 	content catalog.Hash
 	row     int // of the index
 	info    photo.Info
@@ -84,6 +87,7 @@ func (g *Gallery) remember(id int, info photo.Info, vector halved) bool {
 	g.slots[id].Info = info
 	g.rows.addHalved(id, vector)
 	g.settle(id, nil)
+	g.slots[id].remembered = true
 	g.remembered++
 	return true
 }
@@ -95,7 +99,7 @@ func (r *run) find(p *prepared) {
 	}
 	g, k := r.g, &r.g.keep
 	g.mu.RLock()
-	if id, ok := k.own[p.content]; ok {
+	if id, ok := k.own[p.content]; ok && g.slots[id].content == p.content && g.slots[id].embedded {
 		row := g.slots[id].row
 		p.info, p.known = g.slots[id].Info, halved{g.rows.half[row], g.rows.inverse[row]}
 	}

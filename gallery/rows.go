@@ -50,6 +50,16 @@ func (r *rows) fits(n int) bool {
 	return r.dim == n
 }
 
+// repeat adds a row that is there already.
+func (r *rows) repeat(id, row int) {
+	if r.halved {
+		r.addHalved(id, halved{r.half[row], r.inverse[row]})
+		return
+	}
+	r.full = append(r.full, r.full[row])
+	r.ids, r.inverse = append(r.ids, id), append(r.inverse, 1)
+}
+
 // add adds a unit vector, which is copied.
 func (r *rows) add(id int, v []float32) {
 	if r.halved {
@@ -77,27 +87,13 @@ func (r rows) part(lo, hi int) rows {
 	return r
 }
 
-// pick makes to the rows of r that keep wants.
-func (r rows) pick(to *rows, keep func(id int) bool) {
-	to.halved, to.dim = r.halved, r.dim
-	to.ids, to.inverse, to.full, to.half = to.ids[:0], to.inverse[:0], to.full[:0], to.half[:0]
-	for i, id := range r.ids {
-		if !keep(id) {
-			continue
-		}
-		to.ids, to.inverse = append(to.ids, id), append(to.inverse, r.inverse[i])
-		if r.halved {
-			to.half = append(to.half, r.half[i])
-		} else {
-			to.full = append(to.full, r.full[i])
-		}
-	}
-}
-
 // A view is the rows from some number on as they were at one moment, and what
 // multiplies them. It is to be released: the catalog stays open until then.
 type view struct {
 	rows
+	start   int      // number of the first
+	before  []int    // IDs of those before it
+	dead    deadRows // by number
 	scanner Scanner
 	g       *Gallery
 }
@@ -107,11 +103,31 @@ func (g *Gallery) view(start int) view {
 	g.reading.RLock()
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	v := view{rows{halved: g.rows.halved, dim: g.rows.dim}, g.scanner, g}
+	v := view{rows: rows{halved: g.rows.halved, dim: g.rows.dim}, start: start, scanner: g.scanner, g: g}
 	if !g.closed {
-		v.rows = g.rows.part(start, len(g.rows.ids))
+		v.rows, v.before, v.dead = g.rows.part(start, len(g.rows.ids)), g.rows.ids[:start:start], g.shareDead()
 	}
 	return v
+}
+
+// live reports whether row i of the view is that of a photo.
+func (v view) live(i int) bool { return !v.dead.has(v.start + i) }
+
+// pick makes to the live rows from lo to hi whose photos keep wants (nil: all).
+func (v view) pick(to *rows, lo, hi int, keep func(id int) bool) {
+	to.halved, to.dim = v.halved, v.dim
+	to.ids, to.inverse, to.full, to.half = to.ids[:0], to.inverse[:0], to.full[:0], to.half[:0]
+	for i := lo; i < hi; i++ {
+		if !v.live(i) || keep != nil && !keep(v.ids[i]) {
+			continue
+		}
+		to.ids, to.inverse = append(to.ids, v.ids[i]), append(to.inverse, v.inverse[i])
+		if v.halved {
+			to.half = append(to.half, v.half[i])
+		} else {
+			to.full = append(to.full, v.full[i])
+		}
+	}
 }
 
 func (v view) release() { v.g.reading.RUnlock() }

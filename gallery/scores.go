@@ -1,6 +1,7 @@
 package gallery
 
 import (
+	"math/bits"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -17,7 +18,9 @@ type Scores struct {
 	updating sync.Mutex // held during Update
 
 	mu      sync.RWMutex
-	scored  int         // rows of the gallery
+	rows    int         // of the gallery that were looked at,
+	dead    deadRows    // those of them that no longer counted then,
+	scored  int         // and those that did
 	photos  [][]float32 // by ID; nil: not scored
 	columns []column    // by label
 }
@@ -34,34 +37,56 @@ func (g *Gallery) Scores(c *Classifier, logit func(cosine float32) float32) *Sco
 // Classifier returns whose labels these are.
 func (s *Scores) Classifier() *Classifier { return s.c }
 
-// Update adds the photos that have become ready since and reports whether there
-// were any.
+// Update adds the photos that have become ready since, takes out those that no
+// longer are, and reports whether there were any.
 func (s *Scores) Update() bool {
 	s.updating.Lock()
 	defer s.updating.Unlock()
-	v := s.g.view(s.Len())
+	v := s.g.view(s.rows)
 	defer v.release()
-	if len(v.ids) == 0 {
+	lost := s.lost(v)
+	if len(v.ids)+len(lost) == 0 {
 		return false
 	}
 	s.c.fit(v.dim)
 	rows, added := s.score(v)
-	columns := make([]column, len(added))
-	all := func(worker, k int) { columns[k] = s.columns[k].with(added[k]) }
-	onCores(runtime.GOMAXPROCS(0), len(columns), all)
+	columns := s.change(v, added, lost)
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.scored += len(v.ids)
-	s.columns = columns
+	s.rows, s.dead, s.columns = v.start+len(v.ids), v.dead, columns
+	for _, id := range lost {
+		s.photos[id] = nil
+		s.scored--
+	}
 	labels := len(columns)
 	for i, id := range v.ids {
+		if !v.live(i) {
+			continue
+		}
+		s.scored++
 		if id >= len(s.photos) {
 			s.photos = append(s.photos, make([][]float32, id+1-len(s.photos))...)
 		}
 		s.photos[id] = rows[i*labels : (i+1)*labels : (i+1)*labels]
 	}
 	return true
+}
+
+// lost returns the photos whose rows counted at the last Update and no longer
+// do.
+func (s *Scores) lost(v view) (ids []int) {
+	for word, now := range v.dead {
+		if word < len(s.dead) {
+			now &^= s.dead[word]
+		}
+		for ; now != 0; now &= now - 1 {
+			if row := 64*word + bits.TrailingZeros64(now); row < s.rows {
+				ids = append(ids, v.before[row])
+			}
+		}
+	}
+	return ids
 }
 
 // score returns the logits of photos, [photos, labels], and those of each
@@ -91,6 +116,30 @@ func (s *Scores) score(v view) (rows []float32, columns [][]float32) {
 		}
 	})
 	return rows, columns
+}
+
+// change returns the columns with the logits of the view's photos added, and
+// those of lost photos taken out.
+func (s *Scores) change(v view, added [][]float32, lost []int) []column {
+	columns := make([]column, len(added))
+	onCores(runtime.GOMAXPROCS(0), len(columns), func(_, k int) {
+		c := s.columns[k]
+		if len(lost) > 0 {
+			gone := make([]float32, len(lost))
+			for i, id := range lost {
+				gone[i] = s.photos[id][k]
+			}
+			c = c.without(gone)
+		}
+		live := added[k][:0]
+		for i, x := range added[k] {
+			if v.live(i) {
+				live = append(live, x)
+			}
+		}
+		columns[k] = c.with(live)
+	})
+	return columns
 }
 
 // scoreRows is how many rows are scored at a time.

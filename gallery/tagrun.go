@@ -164,7 +164,8 @@ func (r *tagRun) take() (jobs []tagJob) {
 		}
 		busy := g.embedding && g.order.left > 0
 		for ; !busy && len(jobs) < tagPart && b.next < len(g.slots); b.next++ {
-			if s := g.slots[b.next].tags.state; s == tagsRead || s == tagsInHand {
+			s := &g.slots[b.next]
+			if s.State == Gone || s.tags.state == tagsRead || s.tags.state == tagsInHand {
 				continue
 			}
 			if !r.ready(b.next) {
@@ -188,6 +189,9 @@ func (r *tagRun) take() (jobs []tagJob) {
 // first the catalog is asked for those that it knows.
 func (r *tagRun) ready(id int) bool {
 	s, b := &r.g.slots[id], &r.g.tags
+	if s.pending {
+		return false // Scan has yet to see which sidecars there are
+	}
 	switch s.tags.state {
 	case tagsRecheck:
 		return true
@@ -337,6 +341,10 @@ func (g *Gallery) noteTags(j *tagJob) {
 	if t.state == tagsInHand { // and not met again by Scan
 		t.state = tagsRead
 	}
+	if s.State == Gone {
+		t.state = tagsRecheck // should it come back
+		return
+	}
 	if j.again && j.fresh == 0 {
 		return
 	}
@@ -360,7 +368,7 @@ func (g *Gallery) noteTags(j *tagJob) {
 	}
 	t.names = b.table.move(t.names, j.merged)
 	s.Tagged = len(t.names) > 0
-	if t.unsaved == 0 && j.fresh != 0 && s.tracked && !g.keep.off {
+	if t.unsaved == 0 && j.fresh != 0 && s.book != nil && !g.keep.off {
 		b.unsaved = append(b.unsaved, j.id)
 	}
 	t.unsaved |= j.fresh

@@ -151,11 +151,11 @@ func TestTagsOfChangedPhotosWhileScanning(t *testing.T) {
 	}
 	g := New()
 	g.UseCatalog(func(ctx context.Context) (*catalog.Catalog, error) { return catalog.Open(ctx, data) })
-	w := &walk{g: g, ctx: context.Background()}
+	w := &walk{g: g, ctx: context.Background(), number: 1, sights: make(map[string]sight), others: make(map[int]other)}
 	w.catalog = g.openCatalog(w.ctx)
 	err := w.root(dir)
 	err = errors.Join(err, g.ReadTags(w.ctx))
-	w.closeBooks()
+	w.conclude()
 	if err := errors.Join(err, g.ReadTags(w.ctx), g.CatalogErr(), g.Close()); err != nil {
 		t.Fatal(err)
 	}

@@ -208,17 +208,25 @@ func (l listing) sidecars(photo string) uint8 {
 	})
 }
 
-// meetTags notes, with mu held, that Scan has come by a photo again.
-func (g *Gallery) meetTags(id int, path string, sidecars uint8) {
-	if g.slots[id].Path != path {
-		return // it is there by another name, with other sidecars
-	}
+// meetTags notes, with mu held, that Scan has come by a photo, where it has these
+// sidecars.
+func (g *Gallery) meetTags(id int, sidecars uint8) {
 	t := &g.slots[id].tags
 	t.sidecars = sidecars
 	if t.state == tagsRead || t.state == tagsInHand {
 		t.state = tagsRecheck
 	}
 	g.tags.next = min(g.tags.next, id)
+}
+
+// loseTags forgets, with mu held, the tags of a photo that is gone.
+func (g *Gallery) loseTags(id int) {
+	s, b := &g.slots[id], &g.tags
+	s.tags.names = b.table.move(s.tags.names, nil)
+	s.tags.files, s.Tagged = nil, false
+	for kind := range uint8(ownTags + 1) {
+		delete(b.reasons, tagPlace{id, kind})
+	}
 }
 
 // noteTagRoot says, before any of its photos is found, that a root may have

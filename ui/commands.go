@@ -16,11 +16,11 @@ import (
 // The commands behind the screen, each with the message that it ends with and
 // what that does. Their order of events:
 //
-//	scan ─▶ tags ─────────────┐
+//	scan, follow ─▶ tags ─────┐
 //	load ─┬─▶ embed ──▶ moved ─┼─▶ rescore ──▶ recount
 //	      └─▶ classify ────────┘
 //
-// watch runs beside scan and embed and says that the gallery has moved.
+// watch runs beside them and says that the gallery has moved.
 
 type scanMsg struct {
 	look
@@ -31,8 +31,35 @@ func (m *root) scan() tea.Cmd {
 	g, paths := m.o.Gallery, m.o.Paths
 	return m.work.command(func(ctx context.Context) tea.Msg {
 		err := g.Scan(ctx, paths...)
-		return scanMsg{lookAt(g, 0, nil), err}
+		return scanMsg{lookAt(g, 0, 0, nil), err}
 	})
+}
+
+// follow keeps the photos as they are on disk while the explorer is open.
+func (m *root) follow() tea.Cmd {
+	if !m.o.Watch {
+		return nil
+	}
+	g, paths := m.o.Gallery, m.o.Paths
+	return m.work.command(func(ctx context.Context) tea.Msg {
+		_ = g.Watch(ctx, paths...) // it ends with the explorer
+		return nil
+	})
+}
+
+// rescan looks for changes that nobody has told of.
+func (m *root) rescan() tea.Cmd {
+	if m.scanning {
+		m.say("the folders are being scanned")
+		return nil
+	}
+	m.scanning, m.broken = true, false
+	m.say("scanning again")
+	var watch tea.Cmd
+	if m.unwatch == nil {
+		watch = m.watch()
+	}
+	return tea.Batch(m.scan(), watch)
 }
 
 func (m *root) scanDone(msg scanMsg) tea.Cmd {
@@ -99,13 +126,14 @@ func (m *root) embed() tea.Cmd {
 		room := &roomy{Embedder: enc}
 		defer room.close()
 		err := g.Embed(ctx, room, nil)
-		return embedMsg{lookAt(g, 0, nil), err}
+		return embedMsg{lookAt(g, 0, 0, nil), err}
 	}))
 }
 
 func (m *root) embedDone(msg embedMsg) tea.Cmd {
 	m.see(msg.look)
 	m.embedding = false
+	m.broken = msg.err != nil
 	if msg.err != nil && !errors.Is(msg.err, context.Canceled) {
 		m.warn(msg.err)
 	}

@@ -3,6 +3,7 @@ package ui
 import (
 	"fmt"
 	"math"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -70,6 +71,9 @@ func (m *root) picture(it gallery.Photo, w, h int) []string {
 // in the photo's files.
 func (m *root) facts(it gallery.Photo, w, h int) []string {
 	size, name := fileSize(it.Size), clean(it.Name)
+	for _, twin := range it.Twins {
+		size += " + " + clean(strings.ToUpper(strings.TrimPrefix(path.Ext(twin), ".")))
+	}
 	if it.Info.Width > 0 {
 		size = fmt.Sprintf("%d×%d  %s", it.Info.Width, it.Info.Height, size)
 	}

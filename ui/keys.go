@@ -80,6 +80,7 @@ var actions = []action{
 
 	{KeyHelp{[]string{"?"}, "keys", "this page", groupRest}, func(m *root) tea.Cmd { return m.toggleOverlay(overlayKeys) }},
 	{KeyHelp{[]string{"!"}, "problems", "what could not be read or saved", groupRest}, func(m *root) tea.Cmd { return m.toggleOverlay(overlayProblems) }},
+	{KeyHelp{[]string{"R"}, "rescan", "look for changes in the folders", groupRest}, (*root).rescan},
 	{KeyHelp{[]string{"ctrl+z"}, "suspend", "to the shell; fg comes back", groupRest}, func(*root) tea.Cmd { return tea.Suspend }},
 	{KeyHelp{[]string{"q", "ctrl+c"}, "quit", "leave", groupRest}, func(*root) tea.Cmd { return tea.Quit }},
 }

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -15,18 +16,26 @@ import (
 // gallery's lock, and a screen that needs forty photos would wait forty turns.
 type look struct {
 	progress gallery.Progress
-	skipped  []gallery.Skip  // and files whose tags could not be read
+	skipped  []gallery.Skip // and files whose tags could not be read
+	leftOut  gallery.LeftOut
+	notices  []error         // of Watch
 	unkept   error           // what is wrong with the catalog
-	photos   []gallery.Photo // those not known before, and those asked for
+	turns    int             // how many turns of photos have been looked at
+	photos   []gallery.Photo // those not known before, those that have turned, and those asked for
 }
 
-// lookAt reads the photos from known on, and those of ids.
-func lookAt(g *gallery.Gallery, known int, ids []int) look {
-	l := look{progress: g.Progress(), skipped: append(g.Skipped(), g.TagProblems()...), unkept: g.CatalogErr()}
-	for id := known; id < l.progress.Found; id++ {
+// lookAt reads the photos from known on, those of all turns but the first, and
+// those of ids.
+func lookAt(g *gallery.Gallery, known, turns int, ids []int) look {
+	turned := g.Turned(turns)
+	l := look{
+		progress: g.Progress(), skipped: append(g.Skipped(), g.TagProblems()...), leftOut: g.LeftOut(), notices: g.Notices(), unkept: g.CatalogErr(),
+		turns: turns + len(turned),
+	}
+	for id, n := known, g.Len(); id < n; id++ {
 		l.photos = append(l.photos, g.Photo(id))
 	}
-	for _, id := range ids {
+	for _, id := range slices.Concat(turned, ids) {
 		l.photos = append(l.photos, g.Photo(id))
 	}
 	return l
@@ -35,23 +44,61 @@ func lookAt(g *gallery.Gallery, known int, ids []int) look {
 // see takes over a look. Looks may arrive late and out of order; what has
 // moved on since stays.
 func (m *root) see(l look) {
+	turned := false // photos have gone, or come back
 	for _, p := range l.photos {
 		switch {
 		case p.ID == len(m.photos):
 			m.photos = append(m.photos, p)
-		case p.ID < len(m.photos) && p.State != gallery.Waiting:
+			if p.State != gallery.Gone {
+				m.listed = append(m.listed, p.ID)
+			}
+		case p.ID < len(m.photos) && p.Changed >= m.photos[p.ID].Changed:
+			before := m.photos[p.ID]
+			if p.Size != before.Size || !p.Modified.Equal(before.Modified) {
+				m.pics.forget(p.ID)
+			}
+			turned = turned || (p.State == gallery.Gone) != (before.State == gallery.Gone)
 			m.photos[p.ID] = p
-		case p.ID < len(m.photos):
-			m.photos[p.ID].Tagged = p.Tagged
 		}
 	}
-	if now := m.progress; l.progress.Found >= now.Found && l.progress.Done+l.progress.Failed >= now.Done+now.Failed {
-		m.progress, m.skipped = l.progress, l.skipped
+	m.turns = max(m.turns, l.turns)
+	if turned {
+		m.relist()
+	}
+	if l.progress.Version >= m.progress.Version {
+		m.progress, m.skipped, m.leftOut = l.progress, l.skipped, l.leftOut
+	}
+	for n := len(m.notices); n < len(l.notices); n++ {
+		m.notices = append(m.notices, l.notices[n])
+		m.warn(l.notices[n])
 	}
 	if l.unkept != nil && m.unkept == nil {
 		m.unkept = l.unkept
 		m.warn(l.unkept)
 	}
+}
+
+// relist lists the photos that are not gone. The chosen one stays chosen; if it is
+// gone, the next one is.
+func (m *root) relist() {
+	id, position := -1, m.cursor
+	if m.cursor < m.shown() {
+		id = m.photo(m.cursor)
+	}
+	gone := func(id int) bool { return m.photos[id].State == gallery.Gone }
+	if m.search.active {
+		for _, h := range m.search.hits[:min(m.cursor, len(m.search.hits))] {
+			if gone(h.ID) {
+				position--
+			}
+		}
+		m.search.hits = slices.DeleteFunc(slices.Clone(m.search.hits), func(h gallery.Hit) bool { return gone(h.ID) })
+	}
+	m.listed = slices.DeleteFunc(ids(0, len(m.photos)), gone)
+	if !m.search.active {
+		position, _ = slices.BinarySearch(m.listed, id)
+	}
+	m.cursor = position
 }
 
 // interest is whose state matters at present: what is on screen, or all if
@@ -73,10 +120,10 @@ func (m *root) lookAgain() tea.Cmd {
 		return nil
 	}
 	m.looking, m.lookDue = true, false
-	g, known, want, interest := m.o.Gallery, len(m.photos), m.window, m.interest()
+	g, known, turns, want, interest := m.o.Gallery, len(m.photos), m.turns, m.window, m.interest()
 	return m.work.command(func(context.Context) tea.Msg {
 		g.Want(want)
-		return lookMsg{lookAt(g, known, interest)}
+		return lookMsg{lookAt(g, known, turns, interest)}
 	})
 }
 
@@ -105,7 +152,7 @@ func (m *root) watch() tea.Cmd {
 	ctx, stop := context.WithCancel(m.work.ctx)
 	m.watches++
 	m.unwatch = stop
-	g, seen, watch, known, interest := m.o.Gallery, m.seen, m.watches, len(m.photos), m.interest()
+	g, seen, watch, known, turns, interest := m.o.Gallery, m.seen, m.watches, len(m.photos), m.turns, m.interest()
 	return m.work.command(func(context.Context) tea.Msg {
 		defer stop()
 		pause := time.NewTimer(minGap)
@@ -118,7 +165,7 @@ func (m *root) watch() tea.Cmd {
 		case <-pause.C:
 		case <-ctx.Done():
 		}
-		return movedMsg{watch, version, lookAt(g, known, interest)}
+		return movedMsg{watch, version, lookAt(g, known, turns, interest)}
 	})
 }
 
@@ -129,16 +176,22 @@ func (m *root) moved(msg movedMsg) tea.Cmd {
 	}
 	m.seen = msg.version
 	m.own.stale = m.own.stale || m.tagging
-	var tags tea.Cmd
-	if m.scanning {
+	var embed, rank, tags tea.Cmd
+	if m.o.Watch && !m.broken {
+		embed = m.embed() // of what has come since
+	}
+	if m.search.turns != m.turns {
+		rank = m.rank()
+	}
+	if m.progress.TagsDue {
 		tags = m.readTags()
 	}
-	return tea.Batch(m.rescore(), m.watch(), tags)
+	return tea.Batch(m.rescore(), embed, rank, tags, m.watch())
 }
 
 // settled ends the watch when there is nothing left to watch.
 func (m *root) settled() {
-	if !m.scanning && !m.embedding && !m.tagging && m.unwatch != nil {
+	if !m.o.Watch && !m.scanning && !m.embedding && !m.tagging && m.unwatch != nil {
 		m.unwatch()
 		m.unwatch = nil
 	}

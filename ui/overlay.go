@@ -141,6 +141,9 @@ func (m *root) problemsPage(w int) []string {
 	if m.scanErr != nil {
 		reasons = append(reasons, m.scanErr.Error())
 	}
+	for _, err := range m.notices {
+		reasons = append(reasons, err.Error())
+	}
 	for _, s := range m.skipped {
 		reasons = append(reasons, s.Err.Error())
 	}
@@ -153,7 +156,16 @@ func (m *root) problemsPage(w int) []string {
 	if err := m.labels.saveErr; err != nil {
 		lines = append(m.problems("Labels not saved; the next change, or quitting, tries again", []string{err.Error()}, w), spaces(w))
 	}
-	return append(lines, m.problems(fmt.Sprintf("Could not be read: %d", len(reasons)), reasons, w)...)
+	lines = append(lines, m.problems(fmt.Sprintf("Could not be read: %d", len(reasons)), reasons, w)...)
+	if s := m.leftOut.String(); s != "" {
+		lines = append(lines, spaces(w))
+		for _, s := range wrap("Left out: "+s, w-4) {
+			var l line
+			l.add("", "  ").add(m.theme.quiet, s)
+			lines = append(lines, l.fit(w))
+		}
+	}
+	return lines
 }
 
 // problems lists reasons below a heading.

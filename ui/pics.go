@@ -107,6 +107,18 @@ func (p *pictures) keep(id int, t thumb) {
 	}
 }
 
+// forget forgets the pictures of a photo whose file has changed.
+func (p *pictures) forget(id int) {
+	own := func(other int) bool { return other == id }
+	p.mu.Lock()
+	p.thumbs.forget(own)
+	p.large.forget(own)
+	p.mu.Unlock()
+	delete(p.peeked, id)
+	delete(p.broken, id)
+	p.drawn.forget(func(d drawing) bool { return d.id == id })
+}
+
 // take makes what is wanted of a decoded photo.
 func (p *pictures) take(id int, img image.Image, enlarge bool) {
 	if enlarge {

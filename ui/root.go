@@ -34,10 +34,14 @@ type root struct {
 
 	// The photos: what is known of them, and where we stand among them.
 	photos   []gallery.Photo // as last seen, by ID
+	listed   []int           // IDs of those that are not gone, ascending
+	turns    int             // turns of photos seen; see gallery.Turned
 	progress gallery.Progress
 	skipped  []gallery.Skip
-	looking  bool // a look at the gallery is on its way
-	lookDue  bool // and another must follow
+	leftOut  gallery.LeftOut
+	notices  []error // why folders are not followed by events
+	looking  bool    // a look at the gallery is on its way
+	lookDue  bool    // and another must follow
 	scanning bool
 	scanErr  error
 	unkept   error              // what is wrong with the catalog; said once
@@ -60,6 +64,7 @@ type root struct {
 	score     model.Score
 	odds      func(logits []float32) // CLIP's reading of a label set; nil for SigLIP
 	embedding bool
+	broken    bool // the model refuses everything: what comes is not embedded by itself
 
 	tagging bool // tags are being read
 	own     ownTags
@@ -117,7 +122,7 @@ func newRoot(o Options, work *work) *root {
 
 // start is the first command: everything slow begins behind the first frame.
 func (m *root) start() tea.Cmd {
-	return tea.Batch(m.scan(), m.watch(), m.load(), tea.RequestBackgroundColor)
+	return tea.Batch(m.scan(), m.follow(), m.watch(), m.load(), tea.RequestBackgroundColor)
 }
 
 // close ends what the explorer started and releases the model.
@@ -254,14 +259,14 @@ func (m *root) shown() int {
 	if m.search.active {
 		return len(m.search.hits)
 	}
-	return len(m.photos)
+	return len(m.listed)
 }
 
 func (m *root) photo(position int) int {
 	if m.search.active {
 		return m.search.hits[position].ID
 	}
-	return position
+	return m.listed[position]
 }
 
 // chosen is the chosen photo; false if there are none.

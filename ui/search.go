@@ -20,6 +20,7 @@ type search struct {
 	text    string
 	photo   bool      // text is the path of a photo, and query that photo's vector
 	request int       // of the ranking wanted last
+	turns   int       // of photos that this was made after
 	query   []float32 // the text's vector
 	hits    []gallery.Hit
 }
@@ -52,6 +53,7 @@ func (m *root) find(text string) (cmd tea.Cmd, ok bool) {
 	}
 	m.searched.add(text)
 	m.search.request++
+	m.search.turns = m.turns
 	request, g, enc := m.search.request, m.o.Gallery, m.enc
 	here, isHere := m.photoNamed(text)
 	return m.work.command(func(ctx context.Context) tea.Msg {
@@ -76,7 +78,9 @@ func (m *root) photoNamed(name string) (id int, ok bool) {
 	if !photo.IsPhoto(name) {
 		return 0, false
 	}
-	id = slices.IndexFunc(m.photos, func(it gallery.Photo) bool { return it.Name == name || it.Path == name })
+	id = slices.IndexFunc(m.photos, func(it gallery.Photo) bool {
+		return it.State != gallery.Gone && (it.Name == name || it.Path == name)
+	})
 	return id, id >= 0
 }
 
@@ -121,13 +125,14 @@ func isFile(path string) bool {
 	return err == nil && stat.Mode().IsRegular()
 }
 
-// rank ranks again when photos have been embedded since, for a search that was
+// rank ranks again when photos have been embedded since, or are gone, for a search that was
 // made before.
 func (m *root) rank() tea.Cmd {
 	s := m.search
-	if !s.active || len(s.hits) == m.progress.Done {
+	if !s.active || len(s.hits) == m.progress.Done && s.turns == m.turns {
 		return nil
 	}
+	m.search.turns = m.turns
 	g := m.o.Gallery
 	return m.work.command(func(context.Context) tea.Msg {
 		return rankMsg{s.request, s.text, s.photo, s.query, g.Rank(s.query, 0, nil), nil}
@@ -147,7 +152,7 @@ func (m *root) rankDone(msg rankMsg) {
 		return
 	}
 	// A photo may have been embedded before it was seen; it joins later.
-	hits := slices.DeleteFunc(msg.hits, func(h gallery.Hit) bool { return h.ID >= len(m.photos) })
+	hits := slices.DeleteFunc(msg.hits, func(h gallery.Hit) bool { return h.ID >= len(m.photos) || m.photos[h.ID].State == gallery.Gone })
 	again := s.active && s.text == msg.text
 	id := -1
 	if it, ok := m.chosen(); ok && again {

@@ -91,6 +91,9 @@ func title(it gallery.Photo) string {
 
 // mark says in one sign what is known of a photo.
 func (m *root) mark(it gallery.Photo) (string, ink) {
+	if it.Unreachable {
+		return "⊘", m.theme.quiet
+	}
 	if m.failure(it) != nil {
 		return "✗", m.theme.warn
 	}
@@ -151,6 +154,8 @@ func (m *root) belowName(l *line, it gallery.Photo, position, w int) {
 	t := m.theme
 	err := m.failure(it)
 	switch {
+	case it.Unreachable:
+		l.add(t.quiet, clip("out of reach", w))
 	case err != nil:
 		// The reason without the photo's name, which stands above.
 		if _, reason, ok := strings.Cut(err.Error(), it.Path+": "); ok {
@@ -227,6 +232,9 @@ func (m *root) noPhotos(w, h int) []string {
 			"",
 			"sigla FOLDER" + t.quiet.on(" looks elsewhere"),
 			"sigla demo" + t.quiet.on("   shows the built-in photos"),
+		}
+		if s := m.leftOut.String(); s != "" {
+			text = append(text, "", t.quiet.on(clip("left out: "+s, max(8, w-4))))
 		}
 		if len(m.skipped) > 0 || m.scanErr != nil {
 			text = append(text, "", t.warn.on("✗ some could not be read: ! says which and why"))

@@ -32,7 +32,7 @@ func (m *root) readTags() tea.Cmd {
 	g := m.o.Gallery
 	return m.work.command(func(ctx context.Context) tea.Msg {
 		g.ReadTags(ctx) // fails only when the program ends
-		return tagsMsg{lookAt(g, 0, nil)}
+		return tagsMsg{lookAt(g, 0, 0, nil)}
 	})
 }
 

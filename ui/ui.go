@@ -10,7 +10,7 @@
 //	keys, mouse, size ───────────────────────▶ Update ──▶ View ──▶ terminal
 //	the gallery moves ──▶ look (latest wins) ──▶ │ ▲
 //	                                             ▼ │
-//	commands: scan, load, embed, classify, score, rank, thumbnail, picture, save
+//	commands: scan, follow, load, embed, classify, score, rank, thumbnail, picture, save
 package ui
 
 import (
@@ -43,6 +43,7 @@ type Options struct {
 	Title   string           // what the header calls the photos, such as the folder
 	Gallery *gallery.Gallery // empty; Run fills it from Paths
 	Paths   []string         // files and folders
+	Watch   bool             // follow what changes in them
 
 	Labels label.Set
 	Save   func(label.Set) error // keeps a changed set; nil: changes are not kept

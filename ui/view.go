@@ -119,7 +119,7 @@ func (m *root) header() string {
 	if m.search.active {
 		facts = []string{plural(len(m.search.hits), "photo") + ", best first"}
 	} else {
-		facts = []string{plural(len(m.photos), "photo")}
+		facts = []string{plural(len(m.listed), "photo")}
 		if m.tally.scored > 0 && len(m.labels.set.Labels) > 0 {
 			facts = append(facts, count(m.tally.untagged)+" untagged")
 		}
