@@ -180,7 +180,7 @@ func (r *run) start() (stop func()) {
 		workers.Wait()
 		if r.keeps {
 			r.finish()
-			g.keep.facts = nil // 10 MB of 100,000 photos
+			g.keep.tidy()
 		}
 
 		g.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 
@@ -157,6 +158,19 @@ func (g *Gallery) noteDamage(c *catalog.Catalog, n int) {
 	defer g.mu.Unlock()
 	if g.keep.err == nil {
 		g.keep.err = fmt.Errorf("read catalog %s: some vectors are damaged, in %d files; see \"sigla index --verify\"", c.Dir(), n)
+	}
+}
+
+// manyFacts is from how many on the memory that they took is given back.
+const manyFacts = 10_000
+
+// tidy forgets what only a run needs. Of a large catalog that is more than what
+// remains, and the runtime would keep it for a quarter of an hour of idling.
+func (k *keeper) tidy() {
+	many := len(k.facts) >= manyFacts
+	k.facts = nil
+	if many {
+		debug.FreeOSMemory()
 	}
 }
 
