@@ -136,8 +136,28 @@ func TestNoiseFloor(t *testing.T) {
 		}
 	}
 	t.Logf("the two large ones that nothing was chosen on: %.2f %% of nonsense, %.1f %% of %v present", 100*wrong/made, 100*right/present, present)
+	oneKind(t, m, nulls, list[0].g)
 	if *full {
 		compareFloors(t, m, nulls, noise, list)
+	}
+}
+
+// oneKind says that a folder of nothing but one kind of thing is found to have it.
+func oneKind(t *testing.T, m *model.Model, nulls [][]float32, caltech *Gallery) {
+	t.Helper()
+	for folder, word := range map[string]string{"airplanes": "airplane", "Motorbikes": "motorbike", "Faces": "face", "bonsai": "bonsai", "watch": "watch", "chandelier": "chandelier"} {
+		var vectors [][]float32
+		for _, p := range caltech.Photos() {
+			if strings.Contains(p.Name, "/"+folder+"/") {
+				vectors = append(vectors, p.Vector)
+			}
+		}
+		v, err := NewFloor(filled(vectors), nulls).Judge(context.Background(), vectorsOfTexts(t, m, []string{word})[0])
+		if err != nil || v.Count == 0 {
+			t.Errorf("%d photos of %s: %+v, %v", len(vectors), folder, v, err)
+			continue
+		}
+		t.Logf("a folder of %d photos of %s: %d are confident hits", len(vectors), folder, v.Count)
 	}
 }
 
