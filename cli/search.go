@@ -16,9 +16,9 @@ import (
 
 func (a *app) searchCommand() *cobra.Command {
 	var limit int
-	var all bool
+	var all, duplicates bool
 	cmd := &cobra.Command{
-		Use:   "search QUERY [PATH]",
+		Use:   "search QUERY [PATH] | search --duplicates [PATH...]",
 		Short: "Rank photos by a text or by a photo",
 		Long: `Rank the photos under PATH, the current folder if none is named, by how well they fit QUERY: a text, which is taken as it is, or the path of a photo.
 
@@ -26,12 +26,26 @@ Photos are embedded when they are first met and kept in the catalog, as sigla in
 
 A photo that fits a text no better than nonsense would fit it is a weak hit. Text leaves weak hits out and says on standard error how many, or that nothing here matches and what the closest are; with -0 it is empty then. --all lists weak hits, too. JSON and CSV always have all hits and say of each whether it is confident.
 
-Text has rank, cosine, probability and path; with -0 it has paths only, ready for xargs -0. JSON has one object a line: {"path","rank","cosine","logit","probability","confident"}. The model has no logit for two photos: with a photo as QUERY logit, probability and confident are null.`,
+Text has rank, cosine, probability and path; with -0 it has paths only, ready for xargs -0. JSON has one object a line: {"path","rank","cosine","logit","probability","confident"}. The model has no logit for two photos: with a photo as QUERY logit, probability and confident are null.
+
+With --duplicates there is no QUERY: the photos under the PATHs that are the same picture are printed in groups, the best of each first: most pixels, then oldest. In text an empty line ends a group, with -0 a second NUL; JSON has {"paths":[...]} for a group, CSV group and path.`,
 		Example: `sigla search "a dog in the snow" Pictures
 sigla search beach.jpg Pictures --limit 5
-sigla search sunset Pictures -0 | xargs -0 ls -l`,
-		Args: cobra.RangeArgs(1, 2),
+sigla search sunset Pictures -0 | xargs -0 ls -l
+sigla search --duplicates Pictures`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if duplicates {
+				return nil
+			}
+			return cobra.RangeArgs(1, 2)(cmd, args)
+		},
 		Run: a.configured(func(ctx context.Context, args []string) error {
+			if duplicates {
+				if len(args) == 0 {
+					args = []string{"."}
+				}
+				return a.runDuplicates(ctx, args)
+			}
 			if limit < 1 {
 				return usagef("search with --limit %d: want 1 or more", limit)
 			}
@@ -40,6 +54,9 @@ sigla search sunset Pictures -0 | xargs -0 ls -l`,
 	}
 	cmd.Flags().IntVar(&limit, "limit", 20, "how many photos to print")
 	cmd.Flags().BoolVar(&all, "all", false, "list weak hits, too")
+	cmd.Flags().BoolVar(&duplicates, "duplicates", false, "group photos that are the same picture")
+	cmd.MarkFlagsMutuallyExclusive("duplicates", "limit")
+	cmd.MarkFlagsMutuallyExclusive("duplicates", "all")
 	return cmd
 }
 
