@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -15,30 +16,51 @@ import (
 
 func (a *app) searchCommand() *cobra.Command {
 	var limit int
+	var all, duplicates bool
 	cmd := &cobra.Command{
-		Use:   "search QUERY [PATH]",
+		Use:   "search QUERY [PATH] | search --duplicates [PATH...]",
 		Short: "Rank photos by a text or by a photo",
 		Long: `Rank the photos under PATH, the current folder if none is named, by how well they fit QUERY: a text, which is taken as it is, or the path of a photo.
 
 Photos are embedded when they are first met and kept in the catalog, as sigla index does.
 
-Text has rank, cosine, probability and path; with -0 it has paths only, ready for xargs -0. JSON has one object a line: {"path","rank","cosine","logit","probability"}. The model has no logit for two photos: with a photo as QUERY logit and probability are null.`,
+A photo that fits a text no better than nonsense would fit it is a weak hit. Text leaves weak hits out and says on standard error how many, or that nothing here matches and what the closest are; with -0 it is empty then. --all lists weak hits, too. JSON and CSV always have all hits and say of each whether it is confident.
+
+Text has rank, cosine, probability and path; with -0 it has paths only, ready for xargs -0. JSON has one object a line: {"path","rank","cosine","logit","probability","confident"}. The model has no logit for two photos: with a photo as QUERY logit, probability and confident are null.
+
+With --duplicates there is no QUERY: the photos under the PATHs that are the same picture are printed in groups, the best of each first: most pixels, then oldest. In text an empty line ends a group, with -0 a second NUL; JSON has {"paths":[...]} for a group, CSV group and path.`,
 		Example: `sigla search "a dog in the snow" Pictures
 sigla search beach.jpg Pictures --limit 5
-sigla search sunset Pictures -0 | xargs -0 ls -l`,
-		Args: cobra.RangeArgs(1, 2),
+sigla search sunset Pictures -0 | xargs -0 ls -l
+sigla search --duplicates Pictures`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if duplicates {
+				return nil
+			}
+			return cobra.RangeArgs(1, 2)(cmd, args)
+		},
 		Run: a.configured(func(ctx context.Context, args []string) error {
+			if duplicates {
+				if len(args) == 0 {
+					args = []string{"."}
+				}
+				return a.runDuplicates(ctx, args)
+			}
 			if limit < 1 {
 				return usagef("search with --limit %d: want 1 or more", limit)
 			}
-			return a.runSearch(ctx, args[0], append(args[1:], ".")[:1], limit)
+			return a.runSearch(ctx, args[0], append(args[1:], ".")[:1], limit, all)
 		}),
 	}
 	cmd.Flags().IntVar(&limit, "limit", 20, "how many photos to print")
+	cmd.Flags().BoolVar(&all, "all", false, "list weak hits, too")
+	cmd.Flags().BoolVar(&duplicates, "duplicates", false, "group photos that are the same picture")
+	cmd.MarkFlagsMutuallyExclusive("duplicates", "limit")
+	cmd.MarkFlagsMutuallyExclusive("duplicates", "all")
 	return cmd
 }
 
-func (a *app) runSearch(ctx context.Context, query string, args []string, limit int) error {
+func (a *app) runSearch(ctx context.Context, query string, args []string, limit int, all bool) error {
 	paths, err := a.paths(args)
 	if err != nil {
 		return err
@@ -62,17 +84,68 @@ func (a *app) runSearch(ctx context.Context, query string, args []string, limit 
 	if err := a.eachPhoto(ctx, g, paths, enc, func(gallery.Photo) error { return nil }); err != nil {
 		return err
 	}
+	found := search{score: a.settings.score(enc.Info()), hits: g.Rank(vector, 0, nil)}
+	if !byPhoto {
+		if found.verdict, err = a.judge(ctx, g, enc, vector); err != nil {
+			return err
+		}
+		if a.settings.format == "text" && !all {
+			a.fold(&found, query, limit)
+		}
+	}
+	return a.print(g, found, limit)
+}
+
+// judge tells the photos that fit a text from those that fit it no better than
+// noise does.
+func (a *app) judge(ctx context.Context, g *gallery.Gallery, enc *encoder, vector []float32) (*gallery.Verdict, error) {
+	a.progress.say("embedding null prompts, once for this model") // a large model takes seconds
+	defer a.progress.clear()
+	nulls, err := enc.EmbedTexts(ctx, gallery.NullPrompts())
+	if err != nil {
+		return nil, err
+	}
+	return gallery.NewFloor(g, nulls).Judge(ctx, vector)
+}
+
+// search is what a search has found.
+type search struct {
+	score   model.Score
+	hits    []gallery.Hit
+	verdict *gallery.Verdict // nil: the query is a photo
+}
+
+// fold leaves weak hits out, as long as there are others, and says so. Paths for
+// a program (-0) have nobody who would read that they are the closest only.
+func (a *app) fold(s *search, query string, limit int) {
+	total := len(s.hits)
+	if s.verdict.Count == 0 && total > 0 {
+		if a.settings.null {
+			s.hits = nil
+			a.complain(fmt.Errorf("nothing here matches %q confidently; --all lists the closest", query))
+			return
+		}
+		a.complain(fmt.Errorf("nothing here matches %q confidently; these are the closest", query))
+		return
+	}
+	s.hits = slices.DeleteFunc(s.hits, func(h gallery.Hit) bool { return !s.verdict.Confident(h.ID) })
+	if weak := min(total, limit) - min(len(s.hits), limit); weak > 0 {
+		a.complain(fmt.Errorf("%d of %d photos match %q confidently; --all lists the next closest", len(s.hits), total, query))
+	}
+}
+
+// print prints the first hits.
+func (a *app) print(g *gallery.Gallery, s search, limit int) error {
 	out := a.output()
-	if err := out.header("path", "rank", "cosine", "logit", "probability"); err != nil {
+	if err := out.header("path", "rank", "cosine", "logit", "probability", "confident"); err != nil {
 		return err
 	}
-	score := a.settings.score(enc.Info())
-	for i, hit := range g.Rank(vector, limit, nil) {
+	for i, hit := range s.hits[:min(limit, len(s.hits))] {
 		found := match{Path: g.Photo(hit.ID).Path, Rank: i + 1, Cosine: hit.Cosine}
-		if !byPhoto {
-			logit := score.Logit(hit.Cosine)
-			p := score.Probability(logit, model.Adjust{})
-			found.Logit, found.Probability = &logit, &p
+		if s.verdict != nil {
+			logit, confident := s.score.Logit(hit.Cosine), s.verdict.Confident(hit.ID)
+			p := s.score.Probability(logit, model.Adjust{})
+			found.Logit, found.Probability, found.Confident = &logit, &p, &confident
 		}
 		if err := out.match(found); err != nil {
 			return err
@@ -105,26 +178,27 @@ func embedQuery(ctx context.Context, enc *encoder, query string) (vector []float
 	return vectors[0], false, nil
 }
 
-// match is a photo found by a search. Logit and probability are those of a
-// text; between two photos there are none.
+// match is a photo found by a search. Logit, probability and confident are those
+// of a text; between two photos there are none.
 type match struct {
 	Path        string   `json:"path"`
 	Rank        int      `json:"rank"`
 	Cosine      float32  `json:"cosine"`
 	Logit       *float32 `json:"logit"`
 	Probability *float64 `json:"probability"`
+	Confident   *bool    `json:"confident"`
 }
 
 func (o *output) match(m match) error {
-	logit, probability := "", ""
+	logit, probability, confident := "", "", ""
 	if m.Logit != nil {
-		logit, probability = formatFloat(*m.Logit), formatProbability(*m.Probability)
+		logit, probability, confident = formatFloat(*m.Logit), formatProbability(*m.Probability), strconv.FormatBool(*m.Confident)
 	}
 	switch {
 	case o.format == "json":
 		return o.object(m)
 	case o.format == "csv":
-		return o.row(m.Path, strconv.Itoa(m.Rank), formatFloat(m.Cosine), logit, probability)
+		return o.row(m.Path, strconv.Itoa(m.Rank), formatFloat(m.Cosine), logit, probability, confident)
 	case o.end == 0:
 		return o.text(m.Path + "\x00")
 	case m.Logit != nil:
