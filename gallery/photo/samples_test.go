@@ -1,11 +1,9 @@
 package photo
 
 import (
-	"archive/tar"
 	"errors"
 	"fmt"
 	"image"
-	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -14,43 +12,10 @@ import (
 	"sigla/internal/require"
 )
 
-// samples unpacks the collection of ianare/exif-samples and returns its folder.
-func samples(t *testing.T) string {
-	f, err := os.Open(require.Data(t, "metadata", "exif-samples.tar"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	dir := t.TempDir()
-	for r := tar.NewReader(f); ; {
-		h, err := r.Next()
-		if err == io.EOF {
-			return dir
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if h.Typeflag != tar.TypeReg {
-			continue
-		}
-		path := filepath.Join(dir, filepath.FromSlash(h.Name))
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		content, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, content, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 // TestSamples reads 83 files of many makers, some with broken metadata. The
 // number of dates agrees with Pillow's reader.
 func TestSamples(t *testing.T) {
-	dir := samples(t)
+	dir := require.Unpack(t, "metadata", "exif-samples.tar")
 	files, dated, thumbnails := 0, 0, 0
 	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -100,7 +65,7 @@ func TestSamples(t *testing.T) {
 // but for JPEG's noise, a figure drawn in the middle, and the first of each
 // being brighter. Turned wrongly they are over 40 levels apart.
 func TestSampleOrientations(t *testing.T) {
-	dir := samples(t)
+	dir := require.Unpack(t, "metadata", "exif-samples.tar")
 	for _, name := range []string{"landscape", "portrait"} {
 		var all [9]*image.NRGBA
 		for o := 1; o <= 8; o++ {

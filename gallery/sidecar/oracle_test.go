@@ -1,7 +1,6 @@
 package sidecar
 
 import (
-	"archive/tar"
 	"encoding/json"
 	"fmt"
 	"image"
@@ -149,41 +148,9 @@ func TestExiftoolCorpus(t *testing.T) {
 	}
 }
 
-// samples unpacks the collection of ianare/exif-samples and returns its folder.
-func samples(t *testing.T) string {
-	t.Helper()
-	f, err := os.Open(require.Data(t, "metadata", "exif-samples.tar"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	dir := t.TempDir()
-	for r := tar.NewReader(f); ; {
-		h, err := r.Next()
-		if err == io.EOF {
-			return dir
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if h.Typeflag != tar.TypeReg {
-			continue
-		}
-		content, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		path := filepath.Join(dir, filepath.FromSlash(h.Name))
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		write(t, path, string(content))
-	}
-}
-
 // TestSamples reads photos of many makers, some with broken metadata.
 func TestSamples(t *testing.T) {
-	dir := samples(t)
+	dir := require.Unpack(t, "metadata", "exif-samples.tar")
 	files, rated := 0, 0
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -210,7 +177,7 @@ func TestSamples(t *testing.T) {
 
 // TestExiftoolSamples: exiftool reads the same values of real photos.
 func TestExiftoolSamples(t *testing.T) {
-	dir := samples(t)
+	dir := require.Unpack(t, "metadata", "exif-samples.tar")
 	read := exiftool(t, dir)
 	if len(read) != 83 {
 		t.Errorf("exiftool reads %d files", len(read))

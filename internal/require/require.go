@@ -4,6 +4,9 @@
 package require
 
 import (
+	"archive/tar"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,6 +28,42 @@ func Data(t testing.TB, elem ...string) string {
 		Missing(t, "data", err.Error())
 	}
 	return path
+}
+
+// Unpack unpacks a tar file of the large test data (see Data) and returns the
+// folder, which goes with the test.
+func Unpack(t testing.TB, elem ...string) string {
+	t.Helper()
+	f, err := os.Open(Data(t, elem...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	dir := t.TempDir()
+	for r := tar.NewReader(f); ; {
+		h, err := r.Next()
+		if err == io.EOF {
+			return dir
+		}
+		if err == nil && h.Typeflag == tar.TypeReg {
+			err = unpack(filepath.Join(dir, filepath.FromSlash(h.Name)), r)
+		}
+		if err != nil {
+			t.Fatalf("unpack %s: %v", f.Name(), err)
+		}
+	}
+}
+
+func unpack(path string, r io.Reader) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, r)
+	return errors.Join(err, f.Close())
 }
 
 // Missing ends a test that cannot run because something is not here: as failed
