@@ -27,7 +27,7 @@ var rooms = map[string]string{
 	"model/tokenize":      "",
 	"model":               "backend model/*",
 	"gallery/catalog":     "",
-	"gallery/label":       "",
+	"gallery/label":       "internal/atomicfile",
 	"gallery/photo":       "",
 	"gallery/sidecar":     "",
 	"gallery":             "gallery/*",
@@ -35,7 +35,8 @@ var rooms = map[string]string{
 	"ui/chart":            "",
 	"ui/pixels":           "",
 	"ui":                  "gallery gallery/* model ui/* assets",
-	"cli":                 "backend cpu model model/* gallery gallery/* ui ui/* assets",
+	"cli":                 "backend cpu model model/* gallery gallery/* ui ui/* assets internal/atomicfile",
+	"internal/atomicfile": "",
 	"internal/require":    "", // for tests: what a machine may lack
 	".":                   "cli",
 }

@@ -1,13 +1,13 @@
 package label
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"sigla/internal/atomicfile"
 )
 
 // TOML writes the set so that Parse reads the same set back.
@@ -37,39 +37,9 @@ func Save(path string, s Set) error {
 }
 
 func save(path string, data []byte) error {
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target
-	}
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	// The folder of a link need not be that of its file, which is there then.
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	mode := fs.FileMode(0o644)
-	if old, err := os.Stat(path); err == nil {
-		mode = old.Mode().Perm()
-	}
-	f, err := os.CreateTemp(dir, ".labels-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-		return err
-	}
-	syncFolder(dir)
-	return nil
-}
-
-// syncFolder makes a rename last through a power cut. Not every system can
-// sync a folder, and the file is whole without it, so failing is no error.
-func syncFolder(dir string) {
-	if d, err := os.Open(dir); err == nil {
-		d.Sync()
-		d.Close()
-	}
+	return atomicfile.Write(path, data, 0o644)
 }
