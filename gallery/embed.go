@@ -197,7 +197,7 @@ func (r *run) collect() []prepared {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for r.ctx.Err() == nil {
-		if len(r.prepared) > 0 {
+		if len(r.prepared) > 0 && !g.paused {
 			return r.batch()
 		}
 		if g.scans == 0 && g.waiting() == 0 {

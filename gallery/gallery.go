@@ -71,6 +71,7 @@ type Gallery struct {
 	failed     int
 	remembered int // of rows: not embedded, for the catalog had them
 	embedding  bool
+	paused     bool
 	meter      meter
 	order      order
 
@@ -139,6 +140,7 @@ type Progress struct {
 	Found, Done, Failed int           // photos; Done have vectors
 	Remembered          int           // of those Done: from the catalog, not embedded
 	Scanning, Embedding bool          // Embedding also while Embed waits for Scan
+	Paused              bool          // Embed, if it runs, begins with nothing
 	Rate                float64       // photos/s, done or failed, of the last seconds with work
 	Left                time.Duration // for the photos found; 0 if unknown
 }
@@ -154,6 +156,7 @@ func (g *Gallery) Progress() Progress {
 		Remembered: g.remembered,
 		Scanning:   g.scans > 0,
 		Embedding:  g.embedding,
+		Paused:     g.paused,
 		Rate:       g.meter.rate(g.now()),
 	}
 	if p.Rate > 0 {
@@ -200,6 +203,6 @@ func (g *Gallery) changed() {
 		close(g.wake)
 		g.wake = nil
 	}
-	g.meter.work(g.now(), g.embedding && g.waiting() > 0)
+	g.meter.work(g.now(), g.embedding && !g.paused && g.waiting() > 0)
 	g.moved.Broadcast()
 }
