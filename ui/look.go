@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -18,16 +19,31 @@ type look struct {
 	skipped  []gallery.Skip
 	unkept   error           // what is wrong with the catalog
 	photos   []gallery.Photo // those not known before, and those asked for
+	failed   []error         // why photos failed; nil if that was not asked
 }
 
-// lookAt reads the photos from known on, and those of ids.
-func lookAt(g *gallery.Gallery, known int, ids []int) look {
+// wanted is what a look is to see besides photos that are not known yet.
+type wanted struct {
+	ids      []int
+	problems bool
+}
+
+func (m *root) wanted() wanted { return wanted{m.near, m.overlay == overlayProblems} }
+
+// lookAt looks at the gallery. It is for commands.
+func (m *root) lookAt(w wanted) look {
+	g := m.o.Gallery
 	l := look{progress: g.Progress(), skipped: g.Skipped(), unkept: g.CatalogErr()}
-	for id := known; id < l.progress.Found; id++ {
+	for id := int(m.known.Load()); id < l.progress.Found; id++ {
 		l.photos = append(l.photos, g.Photo(id))
 	}
-	for _, id := range ids {
+	for _, id := range w.ids {
 		l.photos = append(l.photos, g.Photo(id))
+	}
+	for id := 0; w.problems && id < l.progress.Found && len(l.failed) < mostReasons; id++ {
+		if p := g.Photo(id); p.State == gallery.Failed {
+			l.failed = append(l.failed, p.Err)
+		}
 	}
 	return l
 }
@@ -36,14 +52,22 @@ func lookAt(g *gallery.Gallery, known int, ids []int) look {
 // moved on since stays.
 func (m *root) see(l look) {
 	for _, p := range l.photos {
-		switch {
-		case p.ID == len(m.photos):
-			m.photos = append(m.photos, p)
-		case p.ID < len(m.photos) && p.State != gallery.Waiting:
-			m.photos[p.ID] = p
+		if p.ID == m.photos.len() {
+			m.unordered = m.unordered || p.ID > 0 && m.before(p, m.photos.at(p.ID-1))
+			m.photos.put(p)
+		} else if p.State != gallery.Waiting {
+			m.photos.put(p)
 		}
 	}
+	if l.failed != nil {
+		m.failed = l.failed
+	}
+	m.known.Store(int64(m.photos.len()))
 	if now := m.progress; l.progress.Found >= now.Found && l.progress.Done+l.progress.Failed >= now.Done+now.Failed {
+		if l.progress.Found > now.Found || l.progress.Done+l.progress.Failed > now.Done+now.Failed {
+			m.listPace.want(false)
+			m.folders.pace.want(false)
+		}
 		m.progress, m.skipped = l.progress, l.skipped
 	}
 	if l.unkept != nil && m.unkept == nil {
@@ -52,18 +76,15 @@ func (m *root) see(l look) {
 	}
 }
 
-// interest is whose state matters at present: what is on screen, or all if
-// what could not be read is listed.
-func (m *root) interest() []int {
-	if m.overlay == overlayProblems {
-		return ids(0, len(m.photos))
-	}
-	return m.window
+// before reports whether a photo stands before another in the order of folders.
+func (m *root) before(a, b gallery.Photo) bool {
+	return cmp.Or(cmp.Compare(m.rank(a), m.rank(b)), gallery.CompareNames(a.Name, b.Name)) < 0
 }
 
 type lookMsg struct{ look }
 
-// lookAgain tells the gallery what is on screen and looks at it. One command
+// lookAgain tells the gallery what is on screen and whether it is to work, and
+// looks at it. One command
 // at a time does it, so that the last wish is the one that stays.
 func (m *root) lookAgain() tea.Cmd {
 	if m.looking {
@@ -71,10 +92,11 @@ func (m *root) lookAgain() tea.Cmd {
 		return nil
 	}
 	m.looking, m.lookDue = true, false
-	g, known, want, interest := m.o.Gallery, len(m.photos), m.window, m.interest()
+	g, want, paused, wanted := m.o.Gallery, m.window, m.paused, m.wanted()
 	return m.work.command(func(context.Context) tea.Msg {
 		g.Want(want)
-		return lookMsg{lookAt(g, known, interest)}
+		g.Pause(paused)
+		return lookMsg{m.lookAt(wanted)}
 	})
 }
 
@@ -103,7 +125,7 @@ func (m *root) watch() tea.Cmd {
 	ctx, stop := context.WithCancel(m.work.ctx)
 	m.watches++
 	m.unwatch = stop
-	g, seen, watch, known, interest := m.o.Gallery, m.seen, m.watches, len(m.photos), m.interest()
+	g, seen, watch, wanted := m.o.Gallery, m.seen, m.watches, m.wanted()
 	return m.work.command(func(context.Context) tea.Msg {
 		defer stop()
 		pause := time.NewTimer(minGap)
@@ -116,7 +138,7 @@ func (m *root) watch() tea.Cmd {
 		case <-pause.C:
 		case <-ctx.Done():
 		}
-		return movedMsg{watch, version, lookAt(g, known, interest)}
+		return movedMsg{watch, version, m.lookAt(wanted)}
 	})
 }
 
@@ -135,13 +157,4 @@ func (m *root) settled() {
 		m.unwatch()
 		m.unwatch = nil
 	}
-}
-
-// ids are the numbers from ≤ i < to.
-func ids(from, to int) []int {
-	var out []int
-	for i := from; i < to; i++ {
-		out = append(out, i)
-	}
-	return out
 }
