@@ -81,7 +81,7 @@ func TestFolderCounts(t *testing.T) {
 	d := open(t, 120, 40, nested(t), nil).start()
 	d.m.labels.chosen = "green"
 	d.press("f", "down", "down", "right").press(strings.Split(strings.Repeat("[", 30), "")...) // the filter
-	d.press("esc", "esc").press(strings.Split(strings.Repeat("[", 60), "")...)                  // the bias
+	d.press("esc", "esc").press(strings.Split(strings.Repeat("[", 60), "")...)                 // the bias
 	d.press("f")
 	for _, n := range d.m.folders.tree.nodes {
 		photos, untagged, above := 0, 0, 0

@@ -13,7 +13,9 @@ func held(t *testing.T, n int) (*driver, chan struct{}) {
 		o.Load = func(context.Context) (Encoder, error) { return &colours{gate: gate}, nil }
 	})
 	d.launch(d.m.start())
-	d.until(func() bool { return d.m.embedding && d.m.progress.Embedding && !d.m.scanning && d.m.progress.Found == n })
+	d.until(func() bool {
+		return d.m.embedding && d.m.progress.Embedding && !d.m.scanning && d.m.progress.Found == n
+	})
 	return d, gate
 }
 

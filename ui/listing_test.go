@@ -202,3 +202,28 @@ func TestLateListing(t *testing.T) {
 	d.send(slow())
 	d.rest().wantNames(first...).has("4 photos")
 }
+
+// TestOrdersScroll: the screen is whole at every step from one order to
+// another, wherever one stands.
+func TestOrdersScroll(t *testing.T) {
+	d := open(t, 120, 40, photos(t, 60), nil).start()
+	for _, from := range []string{"home", "end", "space"} {
+		d.press(from)
+		for _, keys := range [][2]string{{"s", "n"}, {"s", "n"}, {"s", "f"}, {"s", "f"}, {"s", "f"}} {
+			before, _ := d.m.chosen()
+			for _, key := range keys {
+				d.send(keyPress(key))
+				checkCells(t, d.m)
+			}
+			d.rest()
+			checkCells(t, d.m)
+			g := d.m.lay.grid
+			if row := d.m.cursor/g.cols - d.m.top; row < 0 || row >= g.rows {
+				t.Errorf("from %s: the chosen photo is in row %d of %d", from, row, g.rows)
+			}
+			if now, _ := d.m.chosen(); now.ID != before.ID {
+				t.Errorf("from %s: photo %d was chosen and now %d is", from, before.ID, now.ID)
+			}
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"image"
+	"strings"
 	"sync/atomic"
 
 	tea "charm.land/bubbletea/v2"
@@ -110,6 +111,11 @@ func (t toast) line() string {
 }
 
 func newRoot(o Options, work *work) *root {
+	if n := len(o.Paths); o.Title == "" && n > 3 {
+		o.Title = plural(n, "path")
+	} else if o.Title == "" {
+		o.Title = strings.Join(o.Paths, ", ")
+	}
 	m := &root{
 		o: o, work: work,
 		dark: true, colour: !o.NoColor, zoom: defaultZoom,
@@ -203,8 +209,9 @@ func (m *root) update(msg tea.Msg) tea.Cmd {
 	default:
 		return nil
 	}
+	list := m.relist() // may show at once what is wanted
 	m.settle()
-	return tea.Batch(cmd, m.fetch(), m.relist(), m.recountAll(), m.survey())
+	return tea.Batch(cmd, list, m.fetch(), m.recountAll(), m.survey())
 }
 
 // decoding reports whether the gallery decodes photos, and offers them.

@@ -243,12 +243,7 @@ func (m *root) noPhotos(w, h int) []string {
 }
 
 // places names where photos were looked for.
-func (m *root) places() string {
-	if m.o.Title != "" {
-		return clean(m.o.Title)
-	}
-	return clean(strings.Join(m.o.Paths, ", "))
-}
+func (m *root) places() string { return clean(m.o.Title) }
 
 // centred puts painted lines into the middle of w × h, aligned on the left.
 func centred(text []string, w, h int) []string {

@@ -40,7 +40,7 @@ type Encoder interface {
 
 // Options say what to explore and with what.
 type Options struct {
-	Title   string           // what the header calls the photos, such as the folder
+	Title   string           // what the header calls the photos, such as the folder; "": the paths
 	Gallery *gallery.Gallery // empty; Run fills it from Paths
 	Paths   []string         // files and folders
 
