@@ -35,7 +35,7 @@ func (r *run) take() (p prepared, ok bool) {
 	defer g.mu.Unlock()
 	most := 2*batchSize + r.workers
 	for !r.ended() {
-		if ahead := len(r.prepared) + r.held; ahead < 2*most {
+		if ahead := len(r.prepared) + r.held; ahead < 2*most && !g.paused {
 			if id, ok := g.take(ahead >= most, r.recalled); ok {
 				r.held++
 				return prepared{id: id, turn: g.slots[id].turn, path: g.slots[id].Path}, true
@@ -128,7 +128,7 @@ func (r *run) reserve(bytes int64) bool {
 	defer g.mu.Unlock()
 	ticket := b.asked
 	b.asked++
-	for ticket != b.serving || b.bytes > 0 && b.bytes+bytes > memoryBudget {
+	for g.paused || ticket != b.serving || b.bytes > 0 && b.bytes+bytes > memoryBudget {
 		if r.ended() {
 			return false
 		}

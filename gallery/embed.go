@@ -199,7 +199,7 @@ func (r *run) collect() []prepared {
 	defer g.mu.Unlock()
 	for r.ctx.Err() == nil {
 		r.prepared = slices.DeleteFunc(r.prepared, r.void)
-		if len(r.prepared) > 0 {
+		if len(r.prepared) > 0 && !g.paused {
 			return r.batch()
 		}
 		if g.scans == 0 && g.waiting() == 0 {

@@ -99,6 +99,7 @@ type Gallery struct {
 	gone       int
 	remembered int // of rows: not embedded, for the catalog had them
 	embedding  bool
+	paused     bool
 	meter      meter
 	order      order
 
@@ -191,6 +192,7 @@ type Progress struct {
 	Tagged              int           // photos that ReadTags has found Tags of
 	TagsDue             bool          // there is something for ReadTags to do
 	Scanning, Embedding bool          // Embedding also while Embed waits for Scan
+	Paused              bool          // Embed, if it runs, begins with nothing
 	Rate                float64       // photos/s, done or failed, of the last seconds with work
 	Left                time.Duration // for the photos found; 0 if unknown
 }
@@ -209,6 +211,7 @@ func (g *Gallery) Progress() Progress {
 		TagsDue:    g.tags.next < len(g.slots),
 		Scanning:   g.scans > 0,
 		Embedding:  g.embedding,
+		Paused:     g.paused,
 		Rate:       g.meter.rate(g.now()),
 	}
 	if p.Rate > 0 {
@@ -255,6 +258,6 @@ func (g *Gallery) changed() {
 		close(g.wake)
 		g.wake = nil
 	}
-	g.meter.work(g.now(), g.embedding && g.waiting() > 0)
+	g.meter.work(g.now(), g.embedding && !g.paused && g.waiting() > 0)
 	g.moved.Broadcast()
 }

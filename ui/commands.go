@@ -31,7 +31,7 @@ func (m *root) scan() tea.Cmd {
 	g, paths := m.o.Gallery, m.o.Paths
 	return m.work.command(func(ctx context.Context) tea.Msg {
 		err := g.Scan(ctx, paths...)
-		return scanMsg{lookAt(g, 0, 0, nil), err}
+		return scanMsg{m.lookAt(wanted{}), err}
 	})
 }
 
@@ -70,7 +70,7 @@ func (m *root) scanDone(msg scanMsg) tea.Cmd {
 	}
 	cmd := tea.Batch(m.embed(), m.readTags())
 	m.settled()
-	return cmd
+	return tea.Batch(cmd, m.lookAgain())
 }
 
 type loadMsg struct {
@@ -112,7 +112,7 @@ type embedMsg struct {
 // embed starts the embedding of what waits, once there are a model and photos.
 func (m *root) embed() tea.Cmd {
 	waiting := m.progress.Found - m.progress.Done - m.progress.Failed
-	if m.enc == nil || m.embedding || waiting == 0 && !m.scanning {
+	if m.enc == nil || m.embedding || m.stopped || waiting == 0 && !m.scanning {
 		return nil
 	}
 	m.embedding = true
@@ -121,12 +121,15 @@ func (m *root) embed() tea.Cmd {
 		watch = m.watch()
 	}
 	g, enc := m.o.Gallery, m.enc
-	return tea.Batch(watch, m.work.command(func(ctx context.Context) tea.Msg {
+	ctx, stop := context.WithCancel(m.work.ctx)
+	m.stopEmbed = stop
+	return tea.Batch(watch, m.work.command(func(context.Context) tea.Msg {
+		defer stop()
 		standBack() // the engine computes here, too
 		room := &roomy{Embedder: enc}
 		defer room.close()
 		err := g.Embed(ctx, room, nil)
-		return embedMsg{lookAt(g, 0, 0, nil), err}
+		return embedMsg{m.lookAt(wanted{}), err}
 	}))
 }
 
@@ -145,7 +148,7 @@ func (m *root) embedDone(msg embedMsg) tea.Cmd {
 	if !m.embedding {
 		again = m.freeMemory()
 	}
-	return tea.Batch(again, m.rescore(), m.rank())
+	return tea.Batch(again, m.lookAgain(), m.rescore())
 }
 
 // freeMemory gives back what decoding full-size photos has left behind, which
@@ -245,6 +248,9 @@ func (m *root) rescore() tea.Cmd {
 func (m *root) scoreDone(msg scoreMsg) tea.Cmd {
 	m.scores, m.scoring = msg.scores, false
 	m.align()
+	if m.want.ordered().by == byLabel {
+		m.listPace.want(false)
+	}
 	if m.stale {
 		return m.rescore()
 	}

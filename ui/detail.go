@@ -105,6 +105,14 @@ func (m *root) facts(it gallery.Photo, w, h int) []string {
 	return lines
 }
 
+// date is when a photo was taken or, if it does not say, its file was written.
+func date(it gallery.Photo) time.Time {
+	if taken := it.Info.Taken; !taken.IsZero() {
+		return taken
+	}
+	return it.Modified
+}
+
 // columns of the list of labels, in cells: the sign of the chosen one, the
 // name, the probability, the bar, the logit, the mark, and for how many photos
 // the label holds, if there is room.

@@ -63,10 +63,10 @@ func TestFollowInSearch(t *testing.T) {
 		d.send(keyPress(k))
 	}
 	d.send(keyPress("enter"))
-	d.until(func() bool { return d.m.search.active && len(d.m.search.hits) == 8 })
+	d.until(func() bool { return d.m.list.query.text == "red" && d.m.shown() == 8 })
 	d.send(keyPress("right"))
 	it, _ := d.m.chosen()
-	first := d.m.photos[d.m.photo(0)]
+	first := d.m.photos.at(d.m.photo(0))
 	remove(t, first.Path)
 	d.until(func() bool { return d.m.shown() == 7 })
 	if now, _ := d.m.chosen(); now.ID != it.ID || d.m.cursor != 0 {
@@ -86,7 +86,7 @@ func TestFollowOverwritten(t *testing.T) {
 	}
 	d.until(func() bool {
 		p, ok := d.m.pics.thumb(0)
-		return ok && p.NRGBAAt(5, 5).B > 200 && d.m.photos[0].State == gallery.Ready
+		return ok && p.NRGBAAt(5, 5).B > 200 && d.m.photos.at(0).State == gallery.Ready
 	})
 	if v := d.m.o.Gallery.Vector(0); v[2] < v[0] {
 		t.Errorf("its vector is that of before: %v", v)
@@ -100,12 +100,12 @@ func TestFollowAway(t *testing.T) {
 	if err := os.Rename(dir, dir+" away"); err != nil {
 		t.Fatal(err)
 	}
-	d.until(func() bool { return d.m.photos[2].Unreachable && len(d.m.skipped) == 1 })
+	d.until(func() bool { return d.m.photos.at(2).Unreachable && len(d.m.skipped) == 1 })
 	d.has("3 photos", "out of reach", "⊘")
 	if err := os.Rename(dir+" away", dir); err != nil {
 		t.Fatal(err)
 	}
-	d.until(func() bool { return !d.m.photos[2].Unreachable && len(d.m.skipped) == 0 })
+	d.until(func() bool { return !d.m.photos.at(2).Unreachable && len(d.m.skipped) == 0 })
 	d.hasNot("out of reach")
 }
 
@@ -118,7 +118,7 @@ func TestRescan(t *testing.T) {
 		writePhoto(t, filepath.Join(dir, name), color.NRGBA{230, 20, 20, 255}, 8, 8)
 	}
 	remove(t, filepath.Join(dir, "002-green.png"))
-	d.press("R").has("2 photos", "2 embedded").press("end").has("001-red.jpg", "+ CR2").press("!").has("Left out: 1 .mp4")
+	d.press("R").has("2 photos", "2 embedded").press("home").has("001-red.jpg", "+ CR2").press("!").has("Left out: 1 .mp4")
 }
 
 // TestIdleWhileFollowing: no message and no timer of ours while nothing happens;

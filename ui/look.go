@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -22,21 +23,36 @@ type look struct {
 	unkept   error           // what is wrong with the catalog
 	turns    int             // how many turns of photos have been looked at
 	photos   []gallery.Photo // those not known before, those that have turned, and those asked for
+	failed   []error         // why photos failed; nil if that was not asked
 }
 
-// lookAt reads the photos from known on, those of all turns but the first, and
-// those of ids.
-func lookAt(g *gallery.Gallery, known, turns int, ids []int) look {
+// wanted is what a look is to see besides photos that are not known yet.
+type wanted struct {
+	ids      []int
+	problems bool
+}
+
+func (m *root) wanted() wanted { return wanted{m.near, m.overlay == overlayProblems} }
+
+// lookAt looks at the gallery. It is for commands.
+func (m *root) lookAt(w wanted) look {
+	g, turns := m.o.Gallery, int(m.turns.Load())
 	turned := g.Turned(turns)
 	l := look{
 		progress: g.Progress(), skipped: append(g.Skipped(), g.TagProblems()...), leftOut: g.LeftOut(), notices: g.Notices(), unkept: g.CatalogErr(),
 		turns: turns + len(turned),
 	}
-	for id, n := known, g.Len(); id < n; id++ {
+	n := g.Len()
+	for id := int(m.known.Load()); id < n; id++ {
 		l.photos = append(l.photos, g.Photo(id))
 	}
-	for _, id := range slices.Concat(turned, ids) {
+	for _, id := range slices.Concat(turned, w.ids) {
 		l.photos = append(l.photos, g.Photo(id))
+	}
+	for id := 0; w.problems && id < n && len(l.failed) < mostReasons; id++ {
+		if p := g.Photo(id); p.State == gallery.Failed {
+			l.failed = append(l.failed, p.Err)
+		}
 	}
 	return l
 }
@@ -46,26 +62,44 @@ func lookAt(g *gallery.Gallery, known, turns int, ids []int) look {
 func (m *root) see(l look) {
 	turned := false // photos have gone, or come back
 	for _, p := range l.photos {
-		switch {
-		case p.ID == len(m.photos):
-			m.photos = append(m.photos, p)
-			if p.State != gallery.Gone {
-				m.listed = append(m.listed, p.ID)
+		if p.ID > m.photos.len() {
+			continue
+		}
+		if p.ID == m.photos.len() {
+			m.unordered = m.unordered || p.ID > 0 && m.before(p, m.photos.at(p.ID-1))
+		} else {
+			before := m.photos.at(p.ID)
+			if p.Changed < before.Changed {
+				continue
 			}
-		case p.ID < len(m.photos) && p.Changed >= m.photos[p.ID].Changed:
-			before := m.photos[p.ID]
 			if p.Size != before.Size || !p.Modified.Equal(before.Modified) {
 				m.pics.forget(p.ID)
 			}
+			if before.State == gallery.Gone {
+				m.gone--
+			}
 			turned = turned || (p.State == gallery.Gone) != (before.State == gallery.Gone)
-			m.photos[p.ID] = p
 		}
+		if p.State == gallery.Gone {
+			m.gone++
+		}
+		m.photos.put(p)
 	}
-	m.turns = max(m.turns, l.turns)
+	if l.failed != nil {
+		m.failed = l.failed
+	}
+	m.known.Store(int64(m.photos.len()))
+	m.turns.Store(max(m.turns.Load(), int64(l.turns)))
 	if turned {
-		m.relist()
+		m.listPace.want(true)
+		m.tallyPace.want(false)
+		m.folders.pace.want(false)
 	}
-	if l.progress.Version >= m.progress.Version {
+	if now := m.progress; l.progress.Version >= now.Version {
+		if l.progress.Found != now.Found || l.progress.Done+l.progress.Failed != now.Done+now.Failed {
+			m.listPace.want(false)
+			m.folders.pace.want(false)
+		}
 		m.progress, m.skipped, m.leftOut = l.progress, l.skipped, l.leftOut
 	}
 	for n := len(m.notices); n < len(l.notices); n++ {
@@ -78,41 +112,15 @@ func (m *root) see(l look) {
 	}
 }
 
-// relist lists the photos that are not gone. The chosen one stays chosen; if it is
-// gone, the next one is.
-func (m *root) relist() {
-	id, position := -1, m.cursor
-	if m.cursor < m.shown() {
-		id = m.photo(m.cursor)
-	}
-	gone := func(id int) bool { return m.photos[id].State == gallery.Gone }
-	if m.search.active {
-		for _, h := range m.search.hits[:min(m.cursor, len(m.search.hits))] {
-			if gone(h.ID) {
-				position--
-			}
-		}
-		m.search.hits = slices.DeleteFunc(slices.Clone(m.search.hits), func(h gallery.Hit) bool { return gone(h.ID) })
-	}
-	m.listed = slices.DeleteFunc(ids(0, len(m.photos)), gone)
-	if !m.search.active {
-		position, _ = slices.BinarySearch(m.listed, id)
-	}
-	m.cursor = position
-}
-
-// interest is whose state matters at present: what is on screen, or all if
-// what could not be read is listed.
-func (m *root) interest() []int {
-	if m.overlay == overlayProblems {
-		return ids(0, len(m.photos))
-	}
-	return m.window
+// before reports whether a photo stands before another in the order of folders.
+func (m *root) before(a, b gallery.Photo) bool {
+	return cmp.Or(cmp.Compare(m.rank(a), m.rank(b)), gallery.CompareNames(a.Name, b.Name)) < 0
 }
 
 type lookMsg struct{ look }
 
-// lookAgain tells the gallery what is on screen and looks at it. One command
+// lookAgain tells the gallery what is on screen and whether it is to work, and
+// looks at it. One command
 // at a time does it, so that the last wish is the one that stays.
 func (m *root) lookAgain() tea.Cmd {
 	if m.looking {
@@ -120,10 +128,11 @@ func (m *root) lookAgain() tea.Cmd {
 		return nil
 	}
 	m.looking, m.lookDue = true, false
-	g, known, turns, want, interest := m.o.Gallery, len(m.photos), m.turns, m.window, m.interest()
+	g, want, paused, wanted := m.o.Gallery, m.window, m.paused, m.wanted()
 	return m.work.command(func(context.Context) tea.Msg {
 		g.Want(want)
-		return lookMsg{lookAt(g, known, turns, interest)}
+		g.Pause(paused)
+		return lookMsg{m.lookAt(wanted)}
 	})
 }
 
@@ -152,7 +161,7 @@ func (m *root) watch() tea.Cmd {
 	ctx, stop := context.WithCancel(m.work.ctx)
 	m.watches++
 	m.unwatch = stop
-	g, seen, watch, known, turns, interest := m.o.Gallery, m.seen, m.watches, len(m.photos), m.turns, m.interest()
+	g, seen, watch, wanted := m.o.Gallery, m.seen, m.watches, m.wanted()
 	return m.work.command(func(context.Context) tea.Msg {
 		defer stop()
 		pause := time.NewTimer(minGap)
@@ -165,7 +174,7 @@ func (m *root) watch() tea.Cmd {
 		case <-pause.C:
 		case <-ctx.Done():
 		}
-		return movedMsg{watch, version, lookAt(g, known, turns, interest)}
+		return movedMsg{watch, version, m.lookAt(wanted)}
 	})
 }
 
@@ -176,17 +185,14 @@ func (m *root) moved(msg movedMsg) tea.Cmd {
 	}
 	m.seen = msg.version
 	m.own.stale = m.own.stale || m.tagging
-	var embed, rank, tags tea.Cmd
+	var embed, tags tea.Cmd
 	if m.o.Watch && !m.broken {
 		embed = m.embed() // of what has come since
-	}
-	if m.search.turns != m.turns {
-		rank = m.rank()
 	}
 	if m.progress.TagsDue {
 		tags = m.readTags()
 	}
-	return tea.Batch(m.rescore(), embed, rank, tags, m.watch())
+	return tea.Batch(m.rescore(), embed, tags, m.watch())
 }
 
 // settled ends the watch when there is nothing left to watch.
@@ -195,13 +201,4 @@ func (m *root) settled() {
 		m.unwatch()
 		m.unwatch = nil
 	}
-}
-
-// ids are the numbers from ≤ i < to.
-func ids(from, to int) []int {
-	var out []int
-	for i := from; i < to; i++ {
-		out = append(out, i)
-	}
-	return out
 }

@@ -48,7 +48,7 @@ func (m *root) cell(position int) []string {
 	}
 	g, t := m.lay.grid, m.theme
 	w := g.cellW
-	it := m.photos[m.photo(position)]
+	it := m.photos.at(m.photo(position))
 	frame, field := ink(""), ink("")
 	edge, side, other := spaces(w), " ", " "
 	if position == m.cursor {
@@ -75,7 +75,7 @@ func (m *root) cell(position int) []string {
 	lines = append(lines, caption.fit(w))
 	var below line
 	below.add("", " ")
-	m.belowName(&below, it, position, w-2)
+	m.belowName(&below, it, w-2)
 	return append(lines, below.fit(w))
 }
 
@@ -150,7 +150,7 @@ func (m *root) field(w, h int, word string, k ink) []string {
 
 // belowName writes what stands below a name: the labels that hold, or how well
 // the photo fits the search.
-func (m *root) belowName(l *line, it gallery.Photo, position, w int) {
+func (m *root) belowName(l *line, it gallery.Photo, w int) {
 	t := m.theme
 	err := m.failure(it)
 	switch {
@@ -161,17 +161,17 @@ func (m *root) belowName(l *line, it gallery.Photo, position, w int) {
 		if _, reason, ok := strings.Cut(err.Error(), it.Path+": "); ok {
 			l.add(t.warn, clip(clean(reason), w))
 		}
-	case m.search.active:
-		hit := m.search.hits[position]
-		text := fmt.Sprintf("cos %.3f", hit.Cosine)
+	case m.list.cosines != nil:
+		cosine := m.list.cosines[it.ID]
+		text := fmt.Sprintf("cos %.3f", cosine)
 		// A probability is that of a text; between photos there is none.
-		if p := m.score.Probability(m.score.Logit(hit.Cosine), model.Adjust{}); !m.search.photo {
+		if p := m.score.Probability(m.score.Logit(cosine), model.Adjust{}); !m.list.query.photo {
 			if both := fmt.Sprintf("p %.2f  %s", p, text); width(both) <= w {
 				text = both
 			}
 		}
 		l.add(t.quiet, clip(text, w))
-	case it.State == gallery.Waiting:
+	case it.State == gallery.Waiting && !m.scored(it.ID):
 		word := "embedding"
 		if m.enc == nil || m.labels.set.Labels == nil {
 			word = "waiting"
@@ -180,6 +180,16 @@ func (m *root) belowName(l *line, it gallery.Photo, position, w int) {
 	default:
 		l.add(t.quiet, clip(strings.Join(m.tags(it.ID), " "), w))
 	}
+}
+
+// scored reports whether the labels are known of a photo, which may have been
+// learnt since it was seen last.
+func (m *root) scored(id int) bool {
+	if m.scores == nil {
+		return false
+	}
+	_, ok := m.scores.Row(id)
+	return ok
 }
 
 // tags are the names of the labels that hold for a photo, the most probable
@@ -244,12 +254,7 @@ func (m *root) noPhotos(w, h int) []string {
 }
 
 // places names where photos were looked for.
-func (m *root) places() string {
-	if m.o.Title != "" {
-		return clean(m.o.Title)
-	}
-	return clean(strings.Join(m.o.Paths, ", "))
-}
+func (m *root) places() string { return clean(m.o.Title) }
 
 // centred puts painted lines into the middle of w × h, aligned on the left.
 func centred(text []string, w, h int) []string {

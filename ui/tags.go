@@ -32,15 +32,16 @@ func (m *root) readTags() tea.Cmd {
 	g := m.o.Gallery
 	return m.work.command(func(ctx context.Context) tea.Msg {
 		g.ReadTags(ctx) // fails only when the program ends
-		return tagsMsg{lookAt(g, 0, 0, nil)}
+		return tagsMsg{m.lookAt(wanted{})}
 	})
 }
 
-func (m *root) tagsDone(msg tagsMsg) {
+func (m *root) tagsDone(msg tagsMsg) tea.Cmd {
 	m.see(msg.look)
 	m.tagging, m.own.stale = false, true
 	m.recount()
 	m.settled()
+	return m.lookAgain()
 }
 
 type ownTagsMsg struct {

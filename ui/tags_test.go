@@ -83,7 +83,8 @@ func TestUntagged(t *testing.T) {
 	dir := photos(t, 8)
 	untagged := func() int {
 		d := open(t, 120, 40, dir, func(o *Options) { o.Labels = names("sunset") }).start()
-		for _, p := range d.m.photos {
+		for id := range d.m.photos.len() {
+			p := d.m.photos.at(id)
 			if want, err := sidecar.Read(p.Path); err != nil || p.Tagged != (len(want.Tags) > 0) {
 				t.Errorf("%s: tagged %v, %v", p.Name, p.Tagged, err)
 			}

@@ -40,7 +40,7 @@ type Encoder interface {
 
 // Options say what to explore and with what.
 type Options struct {
-	Title   string           // what the header calls the photos, such as the folder
+	Title   string           // what the header calls the photos, such as the folder; "": the paths
 	Gallery *gallery.Gallery // empty; Run fills it from Paths
 	Paths   []string         // files and folders
 	Watch   bool             // follow what changes in them
@@ -50,6 +50,10 @@ type Options struct {
 
 	// Load opens the model; it runs behind the first frame.
 	Load func(ctx context.Context) (Encoder, error)
+
+	History  []string                // what was searched for before, oldest first
+	Remember func(line string) error // keeps what is searched for; nil: it is not kept
+	Complete Completer               // of what is searched for; nil: there is none
 
 	Delta       float64 // δ at the start
 	Temperature float64 // exp(t') wanted; 0: the checkpoint's
