@@ -122,7 +122,7 @@ type tagJob struct {
 	// What came of it, by kind.
 	found  [ownTags + 1]*tagReading
 	fresh  uint8 // kinds that were read, or are no more
-	merged []tagName
+	merged sidecar.Tags
 }
 
 // A tagReading is what was read of a file now, or is known of it.
@@ -259,7 +259,7 @@ func (j *tagJob) read() {
 			files[kind] = &f.file
 		}
 	}
-	j.merged = namesOf(mergeTags(j.path, files[:]))
+	j.merged = mergeTags(j.path, files[:])
 }
 
 func (j *tagJob) readFile(path string, now tagFile) {
@@ -366,7 +366,8 @@ func (g *Gallery) noteTags(j *tagJob) {
 		}
 		t.files = append(t.files, f.tagFile)
 	}
-	t.names = b.table.move(t.names, j.merged)
+	t.names = b.table.move(t.names, namesOf(j.merged))
+	t.rating, t.rated = int8(j.merged.Rating), j.merged.Rated
 	s.Tagged = len(t.names) > 0
 	if t.unsaved == 0 && j.fresh != 0 && s.book != nil && !g.keep.off {
 		b.unsaved = append(b.unsaved, j.id)

@@ -29,6 +29,8 @@ type tagging struct {
 	state    tagState
 	files    []tagFile // that were read, in the order of their kinds
 	names    []uint32  // that they became, in the table
+	rating   int8      // if rated
+	rated    bool
 }
 
 // tagState says how far the reading of a photo's tags has come.

@@ -18,6 +18,7 @@ type tagTable struct {
 	values  []sidecar.Value // that were read
 	valueAt map[sidecar.Value]uint32
 	names   []tagName // that values became
+	folded  []string  // those, as filters compare them; the last may be missing
 	nameAt  map[string]uint32
 	photos  int // that have a name
 }
