@@ -1,0 +1,48 @@
+package ui
+
+import (
+	"slices"
+	"testing"
+)
+
+// TestQueries: filters choose, terms rank what they leave, and both follow what
+// they look at.
+func TestQueries(t *testing.T) {
+	dir := photos(t, 8)
+	writeSidecars(t, dir)
+	d := open(t, 120, 40, dir, nil).start()
+	ask := func(text string) *driver { t.Helper(); return d.press("/").write(text).press("enter") }
+	ask("tag:beach,green").wantNames("001-red.png", "002-green.png").has("“tag:beach,green”", "2 of 8 photos").hasNot("cos")
+	d.press("s", "n", "s", "n").wantNames("002-green.png", "001-red.png").press("s", "f")
+	ask("red -tag:beach -name:green").has("best first", "cos 0.9", "5 of 8 photos")
+	if got := d.names(); got[0] != "005-red.png" || slices.Contains(got, "001-red.png") {
+		t.Errorf("ranked are %q", got)
+	}
+	ask("red - 002-green.png").has("8 photos, best first").hasNot("p 0.")
+	ask("tag:beach rating:5 red").has("No photo matches", "0 of 8 photos")
+	// A label's filter is what the bars show, also after the bias has moved.
+	ask("label:RED").has("of 8 photos")
+	for range 40 {
+		var want []string
+		for id := range d.m.photos.len() {
+			if slices.Contains(d.m.tags(id), "red") {
+				want = append(want, d.m.photos.at(id).Name)
+			}
+		}
+		d.wantNames(want...).press("[")
+	}
+	d.press("esc").has("8 photos").hasNot("“")
+	for text, said := range map[string]string{
+		"lable:dog": "perhaps label: is meant", "beach +": "nothing follows the +", "label:dog": "there is no label dog",
+	} {
+		ask(text).has("✗", said, "/ "+text).press("esc", "esc")
+	}
+}
+
+// TestFiltersWithoutModel: filters need none.
+func TestFiltersWithoutModel(t *testing.T) {
+	dir := photos(t, 4)
+	writeSidecars(t, dir)
+	d := open(t, 120, 40, dir, func(o *Options) { o.Load = noModel }).start()
+	d.press("/").write("is:tagged").press("enter").wantNames("001-red.png", "002-green.png")
+}
