@@ -46,3 +46,21 @@ func TestFiltersWithoutModel(t *testing.T) {
 	d := open(t, 120, 40, dir, func(o *Options) { o.Load = noModel }).start()
 	d.press("/").write("is:tagged").press("enter").wantNames("001-red.png", "002-green.png")
 }
+
+// TestQueryCompletion: tab knows the filters and the values that are here.
+func TestQueryCompletion(t *testing.T) {
+	dir := nested(t)
+	writeSidecars(t, dir)
+	d := open(t, 120, 40, dir, func(o *Options) { o.Labels = names("red", "sea lion") }).start()
+	for typed, want := range map[string]string{
+		"日 fol": "日 folder:", "folder:june": "folder:2024/June", "label:sea": `label:"sea lion"`, "-form": "-format:", "format:p": "format:png", "red is:lan": "red is:landscape",
+	} {
+		d.press("/").write(typed).press("tab")
+		if got := d.m.prompt.input.Value(); got != want {
+			t.Errorf("%q is completed to %q, want %q", typed, got, want)
+		}
+		d.press("esc")
+	}
+	d.press("/").write("folder:202").press("tab").has("5 completions", "2024/July/at the sea")
+	checkCells(t, d.m)
+}

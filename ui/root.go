@@ -205,6 +205,8 @@ func (m *root) update(msg tea.Msg) tea.Cmd {
 		cmd = m.scoreDone(msg)
 	case queryMsg:
 		m.queryDone(msg)
+	case wordsMsg:
+		msg.prompt.complete = msg.complete
 	case rememberMsg:
 		m.remembered(msg)
 	case spreadMsg:
