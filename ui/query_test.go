@@ -1,9 +1,37 @@
 package ui
 
 import (
+	"fmt"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+
+	"github.com/charmbracelet/x/exp/golden"
 )
+
+func TestQueryScreens(t *testing.T) {
+	for _, s := range []struct{ name, line, keys string }{
+		{"filters", "-is:tagged on:2024-05-03 format:png", "enter right"},
+		{"ranked", "red - 0.5*green is:landscape", "enter"},
+		{"nothing", "red tag:nothing", "enter"},
+		{"error", "red lable:dog", "enter"},
+		{"completions", "red is:", "tab tab"},
+	} {
+		for _, size := range [][2]int{{80, 24}, {120, 40}} {
+			t.Run(fmt.Sprintf("%s/%dx%d", s.name, size[0], size[1]), func(t *testing.T) {
+				dir := mixed(t)
+				writeSidecars(t, dir)
+				golden.RequireEqual(t, inFolder(t, filepath.Dir(dir), func() string {
+					d := open(t, size[0], size[1], "pictures", nil).start()
+					d.press("/").write(s.line).press(strings.Fields(s.keys)...)
+					checkCells(t, d.m)
+					return d.text()
+				}))
+			})
+		}
+	}
+}
 
 // TestQueries: filters choose, terms rank what they leave, and both follow what
 // they look at.

@@ -188,7 +188,6 @@ func (m *root) update(msg tea.Msg) tea.Cmd {
 		cmd = m.drag(msg.Mouse())
 	case tea.MouseWheelMsg:
 		m.wheel(msg.Mouse())
-
 	case scanMsg:
 		cmd = m.scanDone(msg)
 	case loadMsg:
