@@ -293,6 +293,9 @@ func (m *root) show(l listing) {
 	row := m.cursor/columns - m.top
 	next := m.nextIn(l)
 	m.list = l
+	if l.cosines != nil && !l.query.photo {
+		m.judged.pace.want(asked)
+	}
 	if asked {
 		m.cursor, m.top, m.large, m.focus = 0, 0, false, onPhotos
 		return

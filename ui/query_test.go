@@ -1,13 +1,17 @@
 package ui
 
 import (
+	"context"
 	"fmt"
+	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/charmbracelet/x/exp/golden"
+
+	"sigla/gallery"
 )
 
 func TestQueryScreens(t *testing.T) {
@@ -91,4 +95,28 @@ func TestQueryCompletion(t *testing.T) {
 	}
 	d.press("/").write("folder:202").press("tab").has("5 completions", "2024/July/at the sea")
 	checkCells(t, d.m)
+}
+
+// noisy is an encoder whose null prompts fit everything a little.
+type noisy struct{ colours }
+
+func (n *noisy) EmbedTexts(ctx context.Context, texts []string) ([][]float32, error) {
+	if len(texts) != len(gallery.NullPrompts()) {
+		return n.colours.EmbedTexts(ctx, texts)
+	}
+	vectors, r := make([][]float32, len(texts)), rand.New(rand.NewPCG(1, 2))
+	for i := range vectors {
+		vectors[i] = unitVector(r.NormFloat64(), r.NormFloat64(), r.NormFloat64(), r.NormFloat64())
+	}
+	return vectors, nil
+}
+
+// TestConfidence: the header says how many fit better than noise, as the floor
+// has it.
+func TestConfidence(t *testing.T) {
+	d := open(t, 120, 40, photos(t, 8), func(o *Options) {
+		o.Load = func(context.Context) (Encoder, error) { return &noisy{}, nil }
+	}).start()
+	d.press("/").write("zebra").press("enter").has("8 photos, best first · none confident; the closest")
+	d.press("esc").hasNot("confident")
 }

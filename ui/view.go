@@ -192,6 +192,9 @@ func (m *root) sheetWords() string {
 	if order := m.list.ordered().words(); order != "" {
 		said += ", " + order
 	}
+	if confident := m.confidence(); confident != "" {
+		said += " · " + confident
+	}
 	return said
 }
 
