@@ -72,7 +72,7 @@ func BenchmarkEveryPhoto(b *testing.B) {
 	d := large(b, 30_000)
 	m := d.m
 	n, ctx := m.photos.len(), context.Background()
-	at := desk{m.o.Gallery, n, m.scores, m.rank}
+	at := m.desk()
 	b.Run("count", func(b *testing.B) {
 		for b.Loop() {
 			m.labels.sides.count(ctx, m.o.Gallery, m.scores, n)

@@ -38,6 +38,7 @@ func (m *root) setBias(delta float64) {
 	m.score.Delta = max(-biasEnd, min(delta, biasEnd))
 	m.recut()
 	m.tallyPace.want(true)
+	m.refilter(true)
 }
 
 // tally counts over the whole gallery what the labels say at the present bias.

@@ -251,6 +251,7 @@ func (m *root) scoreDone(msg scoreMsg) tea.Cmd {
 	if m.want.ordered().by == byLabel {
 		m.listPace.want(false)
 	}
+	m.refilter(false)
 	if m.stale {
 		return m.rescore()
 	}

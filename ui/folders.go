@@ -45,7 +45,7 @@ func (m *root) survey() tea.Cmd {
 		return nil
 	}
 	s := survey{
-		desk:  desk{m.o.Gallery, m.photos.len(), m.scores, m.rank},
+		desk:  m.desk(),
 		sides: m.labels.sides, top: m.places(), roots: len(m.o.Paths), column: -1,
 	}
 	if i := m.labels.set.Index(m.labels.chosen); m.labels.chosen != "" && i >= 0 && s.columns[i] >= 0 {

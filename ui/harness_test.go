@@ -70,6 +70,9 @@ func (c *colours) Embed(ctx context.Context, batch []any) ([][]float32, error) {
 }
 
 func (*colours) EmbedTexts(_ context.Context, texts []string) ([][]float32, error) {
+	if len(texts) == len(gallery.NullPrompts()) {
+		return nil, errors.New("encode text: in four dimensions all is noise") // see noisy
+	}
 	out := make([][]float32, len(texts))
 	for i, s := range texts {
 		if strings.Contains(s, "unspeakable") {

@@ -119,6 +119,7 @@ func (m *root) change(kind string, labels []label.Label) tea.Cmd {
 func (m *root) changed() tea.Cmd {
 	m.align()
 	m.tallyPace.want(true)
+	m.refilter(true)
 	m.labels.changed, m.labels.seen = true, place{}
 	var classify tea.Cmd
 	if slices.Contains(m.labels.columns, -1) {

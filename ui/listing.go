@@ -12,6 +12,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"sigla/gallery"
+	grammar "sigla/gallery/query"
 )
 
 // by is what photos can be sorted by.
@@ -51,22 +52,23 @@ func (o order) words() string {
 
 // query is what is looked for; without a text nothing is.
 type query struct {
-	text   string
-	photo  bool      // text is the path of a photo, and vector that photo's
-	vector []float32 // of length 1
-	order  order     // of the photos that fit
+	text    string        // as it was typed
+	filters grammar.Query // only photos that pass them
+	vector  []float32     // of length 1; nil: there are filters only, which rank nothing
+	photo   bool          // vector is not that of one text, so there is no probability
+	order   order         // of photos that are ranked
 }
 
 // wish is what the sheet is wanted to show.
 type wish struct {
-	order  order // while nothing is looked for
+	order  order // while nothing is ranked
 	query  query
 	folder folder // only photos in it
 }
 
 // ordered is the order that the wish is for now.
 func (w *wish) ordered() *order {
-	if w.query.text != "" {
+	if w.query.vector != nil {
 		return &w.query.order
 	}
 	return &w.order
@@ -97,21 +99,28 @@ type desk struct {
 	n      int             // photos to look at: those below
 	scores *gallery.Scores // nil: none
 	rank   func(gallery.Photo) int
+	witness
+}
+
+// desk is that of now.
+func (m *root) desk() desk {
+	return desk{m.o.Gallery, m.photos.len(), m.scores, m.rank, witness{m.score, m.labels.set, m.labels.sides}}
 }
 
 // list makes a wish come true. It is of no use if ctx has ended.
 func (d desk) list(ctx context.Context, w wish) listing {
 	l := listing{wish: w}
-	if w.query.text == "" {
+	fits := d.selected(ctx, w.query.filters)
+	if w.query.vector == nil {
 		l.ids = make([]int, 0, d.n)
 		for id := range d.n {
-			if p := d.g.Photo(id); p.State != gallery.Gone && w.folder.has(p) {
+			if p := d.g.Photo(id); p.State != gallery.Gone && w.folder.has(p) && (fits == nil || fits(id)) {
 				l.ids = append(l.ids, id)
 			}
 		}
 	} else {
 		l.ids, l.cosines = []int{}, make([]float32, d.n)
-		for _, hit := range d.g.Rank(w.query.vector, 0, nil) {
+		for _, hit := range d.g.Rank(w.query.vector, 0, fits) {
 			// A photo may have been embedded before it was seen; it joins later.
 			if hit.ID < d.n && (w.folder.any() || w.folder.has(d.g.Photo(hit.ID))) {
 				l.ids = append(l.ids, hit.ID)
@@ -248,7 +257,7 @@ func (m *root) relist() tea.Cmd {
 		return nil
 	}
 	want := m.want
-	d := desk{m.o.Gallery, m.photos.len(), m.scores, m.rank}
+	d := m.desk()
 	return m.spread(p, func(ctx context.Context) func(*root) {
 		l := d.list(ctx, want)
 		return func(m *root) { m.listed(l) }
@@ -256,7 +265,7 @@ func (m *root) relist() tea.Cmd {
 }
 
 func (m *root) listed(l listing) {
-	if l.query.text != "" && len(l.ids) == 0 {
+	if l.query.vector != nil && !l.query.filters.Filtered() && len(l.ids) == 0 {
 		m.say("nothing is embedded yet; search again in a moment")
 		m.want.query = m.list.query
 		return
@@ -284,6 +293,9 @@ func (m *root) show(l listing) {
 	row := m.cursor/columns - m.top
 	next := m.nextIn(l)
 	m.list = l
+	if l.cosines != nil && !l.query.photo {
+		m.judged.pace.want(asked)
+	}
 	if asked {
 		m.cursor, m.top, m.large, m.focus = 0, 0, false, onPhotos
 		return

@@ -96,6 +96,9 @@ func (m *root) see(l look) {
 		m.folders.pace.want(false)
 	}
 	if now := m.progress; l.progress.Version >= now.Version {
+		if l.progress.Tagged != now.Tagged {
+			m.refilter(false)
+		}
 		if l.progress.Found != now.Found || l.progress.Done+l.progress.Failed != now.Done+now.Failed {
 			m.listPace.want(false)
 			m.folders.pace.want(false)

@@ -34,7 +34,10 @@ func (m *root) openSearch() tea.Cmd {
 	m.prompt = newPrompt("/ ", "what it shows, or a photo's path · ↑ earlier · Esc back", (*root).find)
 	m.prompt.history, m.prompt.complete = &m.searched, m.o.Complete
 	m.searched.up = 0
-	return nil
+	if m.o.Complete != nil {
+		return nil
+	}
+	return m.gatherWords(m.prompt)
 }
 
 func (m *root) openAdd() tea.Cmd {
@@ -88,11 +91,12 @@ func (m *root) promptKey(msg tea.KeyPressMsg) tea.Cmd {
 
 // paste goes into the prompt; without one it is a search, not keys.
 func (m *root) paste(msg tea.PasteMsg) tea.Cmd {
+	var cmd tea.Cmd
 	if m.prompt == nil {
-		m.openSearch()
+		cmd = m.openSearch()
 	}
 	m.prompt.input, _ = m.prompt.input.Update(msg)
-	return nil
+	return cmd
 }
 
 // promptLine draws the prompt and returns where the cursor is. What is wrong

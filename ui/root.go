@@ -67,7 +67,8 @@ type root struct {
 	cursor    int                     // position of the chosen photo
 	top       int                     // first row of the sheet on screen
 	searches  int                     // number of the search wanted last
-	searched  history                 // texts that were searched for
+	judged    judgement
+	searched  history // texts that were searched for
 
 	// The model.
 	enc       Encoder // nil until loaded
@@ -188,7 +189,6 @@ func (m *root) update(msg tea.Msg) tea.Cmd {
 		cmd = m.drag(msg.Mouse())
 	case tea.MouseWheelMsg:
 		m.wheel(msg.Mouse())
-
 	case scanMsg:
 		cmd = m.scanDone(msg)
 	case loadMsg:
@@ -205,6 +205,8 @@ func (m *root) update(msg tea.Msg) tea.Cmd {
 		cmd = m.scoreDone(msg)
 	case queryMsg:
 		m.queryDone(msg)
+	case wordsMsg:
+		msg.prompt.complete = msg.complete
 	case rememberMsg:
 		m.remembered(msg)
 	case spreadMsg:
@@ -224,7 +226,7 @@ func (m *root) update(msg tea.Msg) tea.Cmd {
 	}
 	list := m.relist() // may show at once what is wanted
 	m.settle()
-	return tea.Batch(cmd, list, m.fetch(), m.recountAll(), m.survey(), m.askTags())
+	return tea.Batch(cmd, list, m.fetch(), m.recountAll(), m.survey(), m.askTags(), m.judge())
 }
 
 // decoding reports whether the gallery decodes photos, and offers them.

@@ -10,7 +10,9 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"sigla/gallery"
+	"sigla/gallery/label"
 	"sigla/gallery/photo"
+	grammar "sigla/gallery/query"
 )
 
 // queryMsg brings the query of a search.
@@ -20,33 +22,35 @@ type queryMsg struct {
 	err error
 }
 
-// find ranks the photos by a text, or by a photo if the text is the path of
-// one. The sheet changes when the ranking is there. It reports whether the
-// search has begun.
+// find shows what a line asks for: photos ranked by its terms, those that pass
+// its filters, or what is like the photo that the line is the path of. The sheet
+// changes when the answer is there. It reports whether the search has begun.
 func (m *root) find(text string) (cmd tea.Cmd, ok bool) {
 	text = strings.TrimSpace(text)
 	if text == "" {
 		m.endSearch()
 		return nil, true
 	}
+	s := searcher{m.o.Gallery, m.enc, m.labels.set}
+	terms := true
+	if !photo.IsPhoto(text) { // else the whole may be a path: whether it is takes a look at the disk
+		q, err := s.parse(text, nil)
+		if err != nil {
+			m.warn(err)
+			return nil, false
+		}
+		terms = len(q.Terms) > 0
+	}
 	switch {
-	case m.loadErr != nil:
+	case terms && m.loadErr != nil:
 		m.warn(m.loadErr)
 		return nil, false
-	case m.enc == nil:
+	case terms && m.enc == nil:
 		m.say("the model is not loaded yet")
 		return nil, false
 	}
-	g, enc := m.o.Gallery, m.enc
 	return tea.Batch(m.remember(text), m.ask(func(ctx context.Context) (query, error) {
-		if vector := vectorOf(g, text); vector != nil {
-			return query{text: text, photo: true, vector: vector}, nil
-		}
-		vector, byPhoto, err := embedQuery(ctx, enc, text)
-		if err != nil {
-			return query{}, fmt.Errorf("search %q: %w", text, err)
-		}
-		return query{text: text, photo: byPhoto, vector: vector}, nil
+		return s.query(ctx, text)
 	})), true
 }
 
@@ -90,30 +94,100 @@ func vectorOf(g *gallery.Gallery, name string) []float32 {
 	return nil
 }
 
-// embedQuery embeds the photo that a text is the path of, or else the text.
-func embedQuery(ctx context.Context, enc Encoder, text string) (query []float32, isPhoto bool, err error) {
-	path := homePath(text)
-	if !photo.IsPhoto(path) || !isFile(path) {
-		vectors, err := enc.EmbedTexts(ctx, []string{text})
-		if err != nil {
-			return nil, false, err
+// A searcher makes queries of lines. It belongs to a command.
+type searcher struct {
+	g   *gallery.Gallery
+	enc Encoder // nil: there are filters only
+	set label.Set
+}
+
+// parse reads a line, whose filters may name labels of the set only.
+func (s searcher) parse(text string, isPhoto func(string) bool) (grammar.Query, error) {
+	q, err := grammar.Parse(text, isPhoto)
+	if err != nil {
+		return q, err
+	}
+	for _, name := range q.Labels() {
+		if s.set.Index(name) < 0 {
+			return q, fmt.Errorf("query: there is no label %s; tab completes those that are there", name)
 		}
-		return vectors[0], false, nil
+	}
+	return q, nil
+}
+
+// query understands a line and embeds its terms.
+func (s searcher) query(ctx context.Context, text string) (query, error) {
+	if s.isPhoto(text) {
+		vector, err := s.embedPhoto(ctx, text)
+		return query{text: text, photo: true, vector: vector}, err
+	}
+	q, err := s.parse(text, s.isPhoto)
+	if err != nil || len(q.Terms) == 0 {
+		return query{text: text, filters: q}, err
+	}
+	vectors, err := s.embedTerms(ctx, q.Terms)
+	if err != nil {
+		return query{}, fmt.Errorf("search %q: %w", text, err)
+	}
+	vector, err := gallery.Blend(q.Terms, vectors)
+	one := len(q.Terms) == 1 && !q.Terms[0].Photo && q.Terms[0].Weight > 0
+	return query{text: text, filters: q, photo: !one, vector: vector}, err
+}
+
+// isPhoto reports whether a text is the name or the path of a photo, here or
+// on disk.
+func (s searcher) isPhoto(text string) bool {
+	return photo.IsPhoto(text) && (vectorOf(s.g, text) != nil || isFile(homePath(text)))
+}
+
+// embedTerms embeds the terms of a query, the texts in one call.
+func (s searcher) embedTerms(ctx context.Context, terms []grammar.Term) ([][]float32, error) {
+	vectors := make([][]float32, len(terms))
+	var texts []string
+	var at []int
+	for i, t := range terms {
+		if !t.Photo {
+			texts, at = append(texts, t.Text), append(at, i)
+			continue
+		}
+		vector, err := s.embedPhoto(ctx, t.Text)
+		if err != nil {
+			return nil, err
+		}
+		vectors[i] = vector
+	}
+	if len(texts) == 0 {
+		return vectors, nil
+	}
+	embedded, err := s.enc.EmbedTexts(ctx, texts)
+	if err != nil {
+		return nil, err
+	}
+	for i, vector := range embedded {
+		vectors[at[i]] = vector
+	}
+	return vectors, nil
+}
+
+// embedPhoto returns the vector that a photo has here, or embeds the file.
+func (s searcher) embedPhoto(ctx context.Context, name string) ([]float32, error) {
+	if vector := vectorOf(s.g, name); vector != nil {
+		return vector, nil
 	}
 	standBack()
-	img, _, err := photo.Read(path)
+	img, _, err := photo.Read(homePath(name))
 	if err != nil {
-		return nil, true, err
+		return nil, err
 	}
-	input, err := enc.Prepare(img)
+	input, err := s.enc.Prepare(img)
 	if err != nil {
-		return nil, true, err
+		return nil, err
 	}
-	vectors, err := enc.Embed(ctx, []any{input})
+	vectors, err := s.enc.Embed(ctx, []any{input})
 	if err != nil {
-		return nil, true, err
+		return nil, err
 	}
-	return vectors[0], true, nil
+	return vectors[0], nil
 }
 
 // homePath replaces "~" at the beginning of a path, as a shell would.

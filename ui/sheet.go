@@ -233,6 +233,8 @@ func (m *root) noPhotos(w, h int) []string {
 	switch {
 	case m.scanning:
 		text = []string{t.quiet.on("looking for photos in " + clipPath(m.places(), max(8, w-28)))}
+	case m.list.query.text != "":
+		text = []string{t.strong.on("No photo matches"), "", t.quiet.on("Esc goes back, / asks for something else")}
 	default:
 		text = []string{
 			t.strong.on("No photos here"),

@@ -15,7 +15,7 @@ type choice struct {
 // choices are what the sheet can be sorted by now.
 func (m *root) choices() []choice {
 	var list []choice
-	if m.want.query.text != "" {
+	if m.want.query.vector != nil {
 		list = append(list, choice{action: "match", name: "match", order: order{by: byMatch}})
 	}
 	list = append(list,

@@ -40,6 +40,7 @@ func (m *root) tagsDone(msg tagsMsg) tea.Cmd {
 	m.see(msg.look)
 	m.tagging, m.own.stale = false, true
 	m.recount()
+	m.refilter(false)
 	m.settled()
 	return m.lookAgain()
 }

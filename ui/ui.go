@@ -53,7 +53,7 @@ type Options struct {
 
 	History  []string                // what was searched for before, oldest first
 	Remember func(line string) error // keeps what is searched for; nil: it is not kept
-	Complete Completer               // of what is searched for; nil: there is none
+	Complete Completer               // of what is searched for; nil: the grammar of queries
 
 	Delta       float64 // δ at the start
 	Temperature float64 // exp(t') wanted; 0: the checkpoint's

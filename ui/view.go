@@ -173,7 +173,11 @@ func (m *root) header() string {
 	for len(hints) > 1 && room() < min(width(where), 24) {
 		hints = hints[1:]
 	}
-	l.add(t.accent, clipPath(where, max(8, room()))).add("", "   ").add(t.quiet, said).add(t.warn, warning)
+	cut := clipPath
+	if m.list.query.text != "" {
+		cut = clip
+	}
+	l.add(t.accent, cut(where, max(8, room()))).add("", "   ").add(t.quiet, said).add(t.warn, warning)
 	shown := strings.Join(hints, "   ") + " "
 	l.to(w-width(shown)).add(t.quiet, shown)
 	return l.fit(w)
@@ -182,11 +186,14 @@ func (m *root) header() string {
 // sheetWords says how many photos the sheet has, and in which order.
 func (m *root) sheetWords() string {
 	said := plural(m.shown(), "photo")
-	if !m.list.folder.any() {
+	if !m.list.folder.any() || m.list.query.filters.Filtered() {
 		said = count(m.shown()) + " of " + plural(m.photos.len(), "photo")
 	}
 	if order := m.list.ordered().words(); order != "" {
 		said += ", " + order
+	}
+	if confident := m.confidence(); confident != "" {
+		said += " · " + confident
 	}
 	return said
 }
