@@ -100,6 +100,9 @@ func (m *root) loadDone(msg loadMsg) tea.Cmd {
 	}
 	m.enc, m.info, m.device = msg.enc, msg.info, msg.device
 	m.score.LogScale, m.score.Bias = m.info.LogScale, m.info.Bias
+	if m.info.Kind == model.CLIP.String() {
+		m.odds, m.score = m.score.Choosing()
+	}
 	m.align()
 	return tea.Batch(m.embed(), m.classify())
 }
