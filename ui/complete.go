@@ -1,6 +1,6 @@
 package ui
 
-import "unicode"
+import grammar "sigla/gallery/query"
 
 // A Completer returns what the word that ends at the cursor can become, the
 // best first: each text replaces the word. cursor is in bytes; a word begins
@@ -20,20 +20,6 @@ type completions struct {
 // mostCompletions are on screen at once.
 const mostCompletions = 8
 
-// wordStart is where the word begins that ends at the end of s.
-func wordStart(s string) int {
-	start, quoted := 0, false
-	for i, r := range s {
-		switch {
-		case r == '"':
-			quoted = !quoted
-		case unicode.IsSpace(r) && !quoted:
-			start = i + len(string(r))
-		}
-	}
-	return start
-}
-
 // list finds the completions of the word at the cursor, or closes the list.
 func (p *prompt) list() {
 	p.completions = nil
@@ -43,7 +29,7 @@ func (p *prompt) list() {
 	runes := []rune(p.input.Value())
 	head, after := string(runes[:p.input.Position()]), string(runes[p.input.Position():])
 	if texts := p.complete(head+after, len(head)); len(texts) > 0 {
-		p.completions = &completions{texts: texts, at: -1, before: head[:wordStart(head)], after: after}
+		p.completions = &completions{texts: texts, at: -1, before: head[:grammar.WordStart(head, len(head))], after: after}
 	}
 }
 

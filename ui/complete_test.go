@@ -4,12 +4,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	grammar "sigla/gallery/query"
 )
 
 // completeWords is a completer that knows some words, and what to put behind
 // "label:".
 func completeWords(line string, cursor int) []string {
-	word := line[wordStart(line[:cursor]):cursor]
+	word := line[grammar.WordStart(line, cursor):cursor]
 	var fit []string
 	for _, w := range []string{"label:", "label:dog", "label:\"sea lion\"", "large", "after:"} {
 		if strings.HasPrefix(w, word) {
@@ -52,16 +54,6 @@ func TestCompletion(t *testing.T) {
 	value("label: b", 6)
 	d.press("esc", "esc", "/").write("zzz").press("tab").hasNot("completion")
 	value("zzz", 3)
-}
-
-func TestWordStart(t *testing.T) {
-	for s, want := range map[string]int{
-		"": 0, "a": 0, "a b": 2, "a ": 2, `label:"sea li`: 0, `x label:"sea li`: 2, `"a b" c`: 6, "日 本": 4, "a\u3000b": 4,
-	} {
-		if got := wordStart(s); got != want {
-			t.Errorf("%q: the word starts at %d, want %d", s, got, want)
-		}
-	}
 }
 
 // TestRemember: what is searched for is kept, and what was before is there.

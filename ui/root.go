@@ -108,11 +108,15 @@ const (
 
 // toast is a short message in the status line. It stays until the next key.
 type toast struct {
-	text string
-	warn bool
+	text   string
+	warn   bool
+	puzzle bool // a line was not understood; how the text begins matters most
 }
 
 func (t toast) line() string {
+	if t.puzzle {
+		return "? " + t.text
+	}
 	if t.warn {
 		return "✗ " + t.text
 	}

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -35,6 +36,10 @@ func (m *root) find(text string) (cmd tea.Cmd, ok bool) {
 	terms := true
 	if !photo.IsPhoto(text) { // else the whole may be a path: whether it is takes a look at the disk
 		q, err := s.parse(text, nil)
+		if wrong, ok := errors.AsType[*grammar.Error](err); ok {
+			m.toast = toast{text: clean(wrong.Text), warn: true, puzzle: true}
+			return nil, false
+		}
 		if err != nil {
 			m.warn(err)
 			return nil, false
