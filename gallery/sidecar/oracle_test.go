@@ -112,7 +112,9 @@ func tidy(found map[Field][]string) map[Field][]string {
 func ours(values []Value) map[Field][]string {
 	found := make(map[Field][]string)
 	for _, v := range values {
-		found[v.Field] = append(found[v.Field], v.Text)
+		if v.Field != Provenance {
+			found[v.Field] = append(found[v.Field], v.Text)
+		}
 	}
 	return tidy(found)
 }

@@ -1,12 +1,13 @@
-// Package sidecar reads the tags that photos already have: from XMP sidecars
-// and from the photos themselves, whichever program wrote them.
+// Package sidecar reads the tags that photos already have, from XMP sidecars
+// and from the photos themselves, whichever program wrote them, and writes tags
+// to sidecars.
 //
 // Every program has fields of its own for keywords and most read only some of
 // the others', so that no field is the whole truth. What counts is the union
 // of all of them, which Merge defines and Read returns.
 //
-// The XMP parser keeps the place of every property, so that a property can be
-// changed without touching any other byte. See document.
+// The XMP parser keeps the place of every property, so that Edit can change a
+// property without touching any other byte. See document.
 package sidecar
 
 import (

@@ -31,6 +31,11 @@ func (d *document) values() ([]Value, error) {
 			}
 		}
 	}
+	for _, raw := range d.marks {
+		if m := d.mark(raw); m.Label != "" {
+			list = append(list, m.value())
+		}
+	}
 	return list, nil
 }
 
