@@ -119,38 +119,53 @@ type settlement struct {
 	marks  []Mark         // what is written besides
 	same   bool           // nothing changes
 	tags   []Tag          // what the photo has then, of whoever
+
+	// What that means to a person, in labels.
+	added, removed, kept []string
+	known                []string // of those kept, what is elsewhere
 }
 
-// settle says what a sidecar with these values is to hold after a change:
+// Files of a settlement, for Merge. What is set by a mark has its number.
+const (
+	fileItself    = ""
+	fileElsewhere = "elsewhere"
+)
+
+// settle says what a sidecar with these values is to hold after a change, when
+// other files of the photo have values of their own:
 // (what others wrote ∪ accepted) − rejected. It begins with what others wrote,
 // and not with what was written for the last change, so that a tag leaves no
 // trace when it is taken away, in whatever order that is done.
-func settle(values []Value, c Change) (settlement, error) {
+func settle(values []Value, c Change, elsewhere []File) (settlement, error) {
 	if err := c.check(); err != nil {
 		return settlement{}, err
 	}
 	old := Marks(values)
 	s := settlement{others: without(values, old)}
-	known := slices.Clone(c.Known)
+	files := []File{{fileItself, s.others}, {fileElsewhere, labels(c.Known)}}
+	for _, f := range elsewhere {
+		files = append(files, File{fileElsewhere, f.Values})
+	}
 	acts := len(c.Accept) > 0
 	var standing []Mark
 	for _, m := range stands(values, old) {
 		switch {
 		case m.Source == Import:
-			known = append(known, m.Label)
+			files = append(files, File{fileElsewhere, labels([]string{m.Label})})
 		case names(c.Withdraw, m.Label):
+			s.removed = append(s.removed, m.Label)
 			acts = true
 		default:
 			standing = append(standing, m)
 		}
 	}
-	files := []File{{"", s.others}, {"", labels(known)}}
 	marks := slices.Concat(standing, c.Accept)
 	for i, m := range marks {
 		files = append(files, File{strconv.Itoa(i), labels([]string{m.Label})})
 	}
 	tags := Merge(files...).Tags
 	for i, gone := range s.drop(tags, c.Reject) {
+		s.report(tags[i], gone, len(standing))
 		if !gone {
 			s.tags = append(s.tags, tags[i])
 		} else {
@@ -160,6 +175,29 @@ func settle(values []Value, c Change) (settlement, error) {
 	s.assign(marks, len(standing))
 	s.same = len(s.reject) == 0 && (!acts || equalMarks(s.marks, old))
 	return s, nil
+}
+
+// report says whether a tag was there and whether it stays.
+func (s *settlement) report(t Tag, gone bool, standing int) {
+	label, had := t.String(), false
+	for _, source := range t.Sources {
+		n, err := strconv.Atoi(source.File)
+		had = had || err != nil || n < standing
+		if source.File == fileElsewhere && !slices.Contains(s.known, label) {
+			s.known = append(s.known, label)
+		}
+	}
+	if had {
+		s.removed = slices.DeleteFunc(s.removed, func(l string) bool { return Fold(l) == Fold(label) })
+	}
+	switch {
+	case had && gone:
+		s.removed = append(s.removed, label)
+	case had:
+		s.kept = append(s.kept, label)
+	case !gone:
+		s.added = append(s.added, label)
+	}
 }
 
 // assign finds which tags are written to which fields: those of marks, of which

@@ -40,7 +40,7 @@ func Edit(doc []byte, c Change) ([]byte, error) {
 	if err != nil {
 		return nil, placed(err)
 	}
-	s, err := settle(values, c)
+	s, err := settle(values, c, nil)
 	if err != nil || s.same {
 		return doc, err
 	}
@@ -144,14 +144,6 @@ func verify(text, base string, s settlement) error {
 		return errors.New("what is written could not be taken back to the byte")
 	}
 	return nil
-}
-
-func valuesOf(text string) ([]Value, error) {
-	d, err := parse(text)
-	if err != nil {
-		return nil, err
-	}
-	return d.values()
 }
 
 func equalSets(a, b []Value) bool {

@@ -72,8 +72,11 @@ type mention struct {
 // mentions returns the file's keywords, each once per field, without
 // darktable's internal tags.
 func (f File) mentions() []mention {
-	var list []mention
-	seen := make(map[string]bool)
+	if len(f.Values) == 0 {
+		return nil
+	}
+	list := make([]mention, 0, len(f.Values))
+	seen := make(map[string]bool, len(f.Values))
 	internal := make(map[string]bool)
 	for _, v := range f.Values {
 		separator, ok := v.Field.keywords()
@@ -88,12 +91,14 @@ func (f File) mentions() []mention {
 			continue
 		}
 		seen[id] = true
-		// A flat field has the path in one name.
-		if parts := strings.Split(strings.Join(m.keys, "|"), "|"); parts[0] == "darktable" && len(parts) > 1 {
-			for _, part := range parts {
-				internal[part] = true
+		if strings.HasPrefix(m.keys[0], "darktable") {
+			// A flat field has the path in one name.
+			if parts := strings.Split(strings.Join(m.keys, "|"), "|"); parts[0] == "darktable" && len(parts) > 1 {
+				for _, part := range parts {
+					internal[part] = true
+				}
+				continue
 			}
-			continue
 		}
 		list = append(list, m)
 	}

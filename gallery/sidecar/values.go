@@ -39,6 +39,15 @@ func (d *document) values() ([]Value, error) {
 	return list, nil
 }
 
+// valuesOf returns the values of an XMP document.
+func valuesOf(text string) ([]Value, error) {
+	d, err := parse(text)
+	if err != nil {
+		return nil, err
+	}
+	return d.values()
+}
+
 func fieldOf(space, local string) (Field, bool) {
 	for i := range fields {
 		if row := &fields[i]; row.local == local && row.space == space {
