@@ -26,7 +26,7 @@ var rooms = map[string]string{
 	"model/safetensors":   "",
 	"model/tokenize":      "",
 	"model":               "backend model/*",
-	"gallery/catalog":     "",
+	"gallery/catalog":     "internal/filelock",
 	"gallery/label":       "internal/atomicfile",
 	"gallery/photo":       "",
 	"gallery/sidecar":     "",
@@ -37,6 +37,7 @@ var rooms = map[string]string{
 	"ui":                  "gallery gallery/* model ui/* assets",
 	"cli":                 "backend cpu model model/* gallery gallery/* ui ui/* assets internal/atomicfile",
 	"internal/atomicfile": "",
+	"internal/filelock":   "",
 	"internal/require":    "", // for tests: what a machine may lack
 	".":                   "cli",
 }
