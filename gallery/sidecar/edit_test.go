@@ -280,3 +280,28 @@ func TestEditRandom(t *testing.T) {
 		}
 	}
 }
+
+// TestUnassign: the one character that says that a category is assigned is
+// found in any spelling.
+func TestUnassign(t *testing.T) {
+	tree := func(one string) string {
+		return "<Categories><Category Assigned=\"0\">Zürich &amp; 夜<Category Assigned=\"" + one + "\">owl</Category></Category></Categories>"
+	}
+	for seed := range uint64(200) {
+		s := speller{rand.New(rand.NewPCG(seed, 7))}
+		name := prefix(Categories.space()) + ":categories"
+		declared := "xmlns:" + prefix(Categories.space()) + "='" + Categories.space() + "/'"
+		text := s.document("", s.property(name, declared, []string{tree("1")}))
+		out, err := Edit([]byte(text), Change{Reject: []string{"Zürich & 夜|owl"}})
+		if err != nil || strings.Count(string(out), "0") < strings.Count(text, "0") {
+			t.Fatalf("seed %d: %v: %s, of %s", seed, err, out, text)
+		}
+		d, err := parse(string(out))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := d.texts(&d.properties[len(d.properties)-1]); err != nil || len(got) != 1 || got[0] != tree("0") {
+			t.Fatalf("seed %d: %q, %v, of %s", seed, got, err, text)
+		}
+	}
+}

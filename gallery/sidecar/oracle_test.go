@@ -85,7 +85,11 @@ func parts(field Field, text string) []string {
 	case XPKeywords:
 		return strings.Split(text, ";")
 	case Categories:
-		if paths, err := categories(text); err == nil {
+		if list, err := categories(text); err == nil {
+			var paths []string
+			for _, c := range list {
+				paths = append(paths, c.path)
+			}
 			return paths
 		}
 	}

@@ -290,6 +290,10 @@ func TestReject(t *testing.T) {
 		{"duplicates", "owl", "forest"},
 		{"darktable", "animals|birds|owl", "animals; animals|birds; dusk"},
 		{"wrong-kinds", "places|harbour", "animals|owl; urn:example:owl"},
+		{"digikam", "night", "animals|birds|owl"},
+		{"digikam", "animals|birds|owl", "night"},
+		{"acdsee", "Places|Zürich", "Places; Salt & pepper"},
+		{"acdsee-cdata", "Animals|Cat", ""},
 		{"qualifiers", "dusk", "owl; forest; moon; night"},
 	} {
 		b, err := os.ReadFile("testdata/" + c.name + ".xmp")

@@ -1,9 +1,9 @@
 package sidecar
 
 import (
-	"errors"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // A stripper takes out of a document what this program wrote.
@@ -112,7 +112,7 @@ func (s *stripper) property(p *property, ours map[place]int, reject map[place]bo
 		return nil
 	}
 	if field == Categories {
-		return s.categories(p, reject)
+		return s.unassign(p, reject)
 	}
 	values := p.items
 	if p.shape == plain {
@@ -157,25 +157,71 @@ func (s *stripper) remove(p *property) {
 	s.cut = append(s.cut, splice{span: s.withSpace(p.span)})
 }
 
-// categories takes rejected categories of ACDSee back: Assigned="1" becomes
-// "0", the category itself belongs to the tree that the program keeps.
-func (s *stripper) categories(p *property, reject map[place]bool) error {
-	texts, err := s.texts(p)
-	if err != nil || len(reject) == 0 {
-		return err
+// unassign takes rejected categories of ACDSee back: Assigned="1" becomes "0".
+// The category itself belongs to the tree that the program keeps.
+func (s *stripper) unassign(p *property, reject map[place]bool) error {
+	values := p.items
+	if p.shape == plain {
+		values = []value{p.value}
 	}
-	for _, text := range texts {
-		paths, err := categories(text)
+	for _, v := range values {
+		if v.shape != plain || len(reject) == 0 {
+			continue
+		}
+		text, err := s.value(v)
 		if err != nil {
 			return err
 		}
-		for _, path := range paths {
-			if place, _ := placeOf(Value{Categories, path}); reject[place] {
-				return errors.New("the rejected tag " + path + " stands in acdsee:categories, which is not edited; take it out with digiKam or ACDSee")
+		list, err := categories(text)
+		if err != nil {
+			return err
+		}
+		for _, c := range list {
+			if place, _ := placeOf(Value{Categories, c.path}); reject[place] {
+				if at, ok := s.written(v, c.at); ok {
+					s.cut = append(s.cut, splice{at, "0"})
+				}
 			}
 		}
 	}
 	return nil
+}
+
+// written returns where the character stands that is byte n of a value.
+func (d *document) written(v value, n int) (span, bool) {
+	for at := v.characters.from; at < v.characters.to; {
+		_, size := utf8.DecodeRuneInString(d.text[at:v.characters.to])
+		next := at + size
+		switch rest := d.text[at:v.characters.to]; {
+		case rest[0] == '&':
+			_, size, err := reference(rest, at)
+			if err != nil {
+				return span{}, false
+			}
+			next = at + size
+		case rest[0] == '<' && !v.quoted: // CDATA is read by decode, comments are nothing
+			m := scanner{text: d.text[:v.characters.to], at: at}
+			if m.next() != nil {
+				return span{}, false
+			}
+			if open := len("<![CDATA["); m.kind == tokenCDATA && n < m.span.to-at-open-len("]]>") {
+				return span{at + open + n, at + open + n + 1}, true
+			}
+			next = m.span.to
+		case strings.HasPrefix(rest, "\r\n"):
+			next = at + 2
+		}
+		text, err := decode(d.text, span{at, next}, v.quoted)
+		if err != nil {
+			return span{}, false
+		}
+		if n < len(text) {
+			return span{at, next}, true
+		}
+		n -= len(text)
+		at = next
+	}
+	return span{}, false
 }
 
 // envelope takes out elements that became empty, and declarations of the
