@@ -123,6 +123,7 @@ type settlement struct {
 	// What that means to a person, in labels.
 	added, removed, kept []string
 	known                []string // of those kept, what is elsewhere
+	missing              []Mark   // what somebody took out since it was set
 }
 
 // Files of a settlement, for Merge. What is set by a mark has its number.
@@ -141,7 +142,11 @@ func settle(values []Value, c Change, elsewhere []File) (settlement, error) {
 		return settlement{}, err
 	}
 	old := Marks(values)
-	s := settlement{others: without(values, old)}
+	s := settlement{others: without(values, old), missing: Missing(values)}
+	// What somebody took out does not come back because a model still thinks so.
+	c.Accept = slices.DeleteFunc(slices.Clone(c.Accept), func(m Mark) bool {
+		return m.Source == Auto && slices.ContainsFunc(s.missing, func(gone Mark) bool { return Fold(gone.Label) == Fold(m.Label) })
+	})
 	files := []File{{fileItself, s.others}, {fileElsewhere, labels(c.Known)}}
 	for _, f := range elsewhere {
 		files = append(files, File{fileElsewhere, f.Values})

@@ -21,8 +21,9 @@ import (
 // (see Mark). With the last tag that was set, all of that goes again and the
 // document is what it was, to the byte.
 //
-// A property that is no array, or an empty one, cannot take a value. It is set
-// aside: renamed into the project's namespace, where it waits to be put back.
+// A property that is no array, or an empty one, or one of several of its name,
+// cannot take a value. It is set aside: renamed into the project's namespace,
+// where it waits to be put back.
 //
 // What cannot be edited like that is refused: a document that does not parse,
 // of several packets, without a place for properties, or in which the result

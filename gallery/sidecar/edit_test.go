@@ -262,6 +262,7 @@ func TestEditRandom(t *testing.T) {
 				c.Withdraw = append(c.Withdraw, ours[s.IntN(len(ours))])
 			}
 			changes += fmt.Sprintf("\n%+v", c)
+			previous := text
 			out, err := Edit([]byte(text), c)
 			if err != nil {
 				t.Fatalf("seed %d: %v, after%s, in %s", seed, err, changes, text)
@@ -270,6 +271,7 @@ func TestEditRandom(t *testing.T) {
 			if len(c.Withdraw) == 0 {
 				checkFields(t, text)
 			}
+			checkPlanned(t, previous, c, text)
 			checkKept(t, doc, text)
 			if t.Failed() {
 				t.Fatalf("seed %d, after%s, in %s: %s", seed, changes, doc, text)
@@ -302,6 +304,35 @@ func TestUnassign(t *testing.T) {
 		}
 		if got, err := d.texts(&d.properties[len(d.properties)-1]); err != nil || len(got) != 1 || got[0] != tree("0") {
 			t.Fatalf("seed %d: %q, %v, of %s", seed, got, err, text)
+		}
+	}
+}
+
+// checkPlanned checks that an edit wrote what a plan, which knows the values
+// only, says that it writes.
+func checkPlanned(t *testing.T, doc string, c Change, after string) {
+	t.Helper()
+	before, err := valuesOf(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := settle(before, c, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	planned := s.after()
+	if s.same {
+		planned = before
+	}
+	values, err := valuesOf(after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range slices.Concat(written, alsoWritten) {
+		got, want := texts(values, f), texts(planned, f)
+		slices.Sort(got)
+		if slices.Sort(want); !slices.Equal(got, want) {
+			t.Errorf("%s has %q, planned was %q", f, got, want)
 		}
 	}
 }

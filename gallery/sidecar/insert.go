@@ -55,16 +55,22 @@ type array struct {
 }
 
 // taker returns the property of a field that values can be added to: an array
-// with something in it. In alternatives, which are of different languages,
-// there is no room for more.
+// with something in it, and the only one, for of several each program sees
+// another. In alternatives, which are of different languages, there is no room
+// for more.
 func (d *document) taker(f Field) *property {
+	var taker *property
 	for i := range d.properties {
 		p := &d.properties[i]
-		if field, ok := fieldOf(p.space, p.local); ok && field == f && (p.shape == bag || p.shape == seq) && len(p.items) > 0 {
-			return p
+		if field, ok := fieldOf(p.space, p.local); !ok || field != f {
+			continue
 		}
+		if taker != nil || p.shape != bag && p.shape != seq || len(p.items) == 0 {
+			return nil
+		}
+		taker = p
 	}
-	return nil
+	return taker
 }
 
 // setAsideAll sets all properties of a field aside and returns their values.

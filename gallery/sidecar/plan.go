@@ -45,6 +45,10 @@ type PhotoPlan struct {
 	Files   []FilePlan `json:"files,omitempty"` // to be written; none if nothing changes
 	// Shown is what programs will show of it, as they spell it.
 	Shown map[Reader][]string `json:"shown,omitempty"`
+	// Missing are tags that this program set and that somebody took out of all
+	// fields since: rejections, to be remembered. Nothing sets them again but a
+	// person.
+	Missing []Mark `json:"missing,omitempty"`
 	// Notes are what the person should know: a rejected tag that stays in the
 	// photo itself, a name that programs spell in another way.
 	Notes   []string `json:"notes,omitempty"`
@@ -118,7 +122,7 @@ func (p Photo) plan(naming Naming) PhotoPlan {
 		return plan
 	}
 	c.Known = s.known
-	plan.Added, plan.Removed, plan.Kept = s.added, s.removed, s.kept
+	plan.Added, plan.Removed, plan.Kept, plan.Missing = s.added, s.removed, s.kept, s.missing
 	after := []File{{target.Path, s.after()}}
 	if !s.same {
 		plan.Files = append(plan.Files, target.plan(s, c, main < 0, p.extension(target.Path)))

@@ -131,50 +131,53 @@ func TestPlanElsewhere(t *testing.T) {
 	}
 }
 
+// timesShown returns how often a program shows each of the tags of a raw file
+// with this sidecar, which has the name that the program looks for.
+func timesShown(r Reader, values []Value) []int {
+	separator, path := "|", "a.cr2.xmp"
+	switch r {
+	case DigiKam, Immich:
+		separator = "/"
+	case PhotoPrism:
+		separator = ""
+	case Lightroom:
+		path = "a.xmp"
+	}
+	var shown []string
+	for _, text := range r.Shows("a.cr2", []File{{path, values}}) {
+		shown = append(shown, strings.Join(folded(split(text, separator)), "|"))
+	}
+	var times []int
+	for _, tag := range Merge(File{path, values}).Tags {
+		keys := folded(split(tag.String(), "|"))
+		names := []string{strings.Join(keys, "|")}
+		if r == PhotoPrism { // Windows writes a path to dc:subject, which is flat
+			names = append(names, keys[len(keys)-1], strings.Join(keys, "/"))
+		}
+		n := 0
+		for _, name := range shown {
+			if slices.Contains(names, name) {
+				n++
+			}
+		}
+		times = append(times, n)
+	}
+	return times
+}
+
 // TestReaders: whatever field a program looks at, it shows the union, each tag
 // once, of every sidecar of the corpus with a tag in it.
 func TestReaders(t *testing.T) {
 	safe(t, func(t *testing.T, doc string) {
-		doc = edited(t, doc, accept(auto("nature|sky & sea|strand"), user("AC/DC")))
-		values, err := valuesOf(doc)
+		values, err := valuesOf(edited(t, doc, accept(auto("nature|sky & sea|strand"), user("AC/DC"))))
 		if err != nil {
 			t.Fatal(err)
 		}
-		files := []File{{"a.cr2.xmp", values}}
-		var paths, leafs []string
-		for _, tag := range Merge(files...).Tags {
-			path := folded(split(tag.String(), "|"))
-			paths = append(paths, strings.Join(path, "|"))
-			leafs = append(leafs, path[len(path)-1])
-		}
 		for _, r := range Readers {
-			want := paths
-			separator := "|"
-			switch r {
-			case DigiKam, Immich:
-				separator = "/"
-			case PhotoPrism:
-				want, separator = leafs, ""
-			case Lightroom:
-				files[0].Path = "a.xmp"
-			}
-			var got []string
-			for _, text := range r.Shows("a.cr2", files) {
-				got = append(got, strings.Join(folded(split(text, separator)), "|"))
-			}
-			for at, tag := range want {
-				n := 0
-				for i, name := range got {
-					// Windows writes a path to dc:subject, which is flat.
-					if name == tag || r == PhotoPrism && (name == paths[at] || name == strings.ReplaceAll(paths[at], "|", "/")) {
-						// Others may have spelled a tag in two ways.
-						if i == 0 || !strings.HasSuffix(t.Name(), "/equal") || n == 0 {
-							n++
-						}
-					}
-				}
-				if n != 1 {
-					t.Errorf("%s shows %s %d times: %q", r, tag, n, got)
+			for i, n := range timesShown(r, values) {
+				// Others have spelled a tag of this one in several ways.
+				if n != 1 && !(n > 1 && strings.HasSuffix(t.Name(), "/equal")) {
+					t.Errorf("%s shows %s %d times", r, Merge(File{"", values}).Tags[i], n)
 				}
 			}
 		}

@@ -2,6 +2,8 @@ package sidecar
 
 import (
 	"fmt"
+	goparser "go/parser"
+	"go/token"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,8 +16,8 @@ import (
 )
 
 // Rules of the writer, W1 to W12, that are not tested with the code they are
-// about: TestMergeTags is W1, TestW2WriteSet, TestW4Bytes (W4 and W5) and
-// TestW8NoChange are in edit_test.go.
+// about: TestW2WriteSet, TestW4Bytes and TestW8NoChange are in edit_test.go,
+// TestW7Refused is in the journal.
 
 // propertiesOf returns the names and values of the properties of the project's
 // fields, in order.
@@ -32,6 +34,39 @@ func propertiesOf(t *testing.T, doc string) map[Field][]string {
 		}
 	}
 	return found
+}
+
+// TestW1Read: the tags of a photo are those of all fields of its sidecars and
+// of itself, and what is planned begins with them.
+func TestW1Read(t *testing.T) {
+	photo := Photo{Path: "a.jpg", Files: []Known{
+		{File: File{"a.jpg.xmp", []Value{{TagsList, "animals/owl"}, {Subject, "OWL"}, {CatalogSets, " dusk "}}}},
+		{File: File{"a.jpg", []Value{{Keywords, "Re\u0301union"}, {XPKeywords, "r\u00e9union"}, {LastKeyword, "places/harbour"}}}},
+	}, Change: accept(user("dog"))}
+	got := NewPlan([]Photo{photo}, Full).Photos[0]
+	if want := []string{"animals|owl", "dusk", "R\u00e9union", "places|harbour"}; !slices.Equal(got.Kept, want) || !slices.Equal(got.Added, []string{"dog"}) {
+		t.Errorf("%q and %q, want %q and dog", got.Kept, got.Added, want)
+	}
+}
+
+// TestW5Engine: XMP is neither read nor written with encoding/xml, which changes
+// prefixes.
+func TestW5Engine(t *testing.T) {
+	sources, err := filepath.Glob("*.go")
+	if err != nil || len(sources) == 0 {
+		t.Fatal(err)
+	}
+	for _, path := range sources {
+		f, err := goparser.ParseFile(token.NewFileSet(), path, nil, goparser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, imp := range f.Imports {
+			if imp.Path.Value == `"encoding/xml"` {
+				t.Errorf("%s imports it", path)
+			}
+		}
+	}
 }
 
 // TestW3FlatWords: a word without a path is in the hierarchical fields, too,
@@ -247,6 +282,17 @@ func TestW11Missing(t *testing.T) {
 	}
 	if got := tagsOf(t, edited(t, all, accept(user("cat")))); !slices.Equal(got, []string{"forest", "dog", "cat"}) {
 		t.Errorf("%q", got)
+	}
+	if again := edited(t, all, accept(auto("Animals|Owl"))); again != all {
+		t.Errorf("a model's tag that was taken out came back: %s", again)
+	}
+	if got := tagsOf(t, edited(t, all, accept(user("animals|owl")))); !slices.Contains(got, "animals|owl") {
+		t.Errorf("a person could not set it again: %q", got)
+	}
+	values, _ := valuesOf(all)
+	plan := NewPlan([]Photo{{Path: "a.jpg", Files: []Known{{File: File{"a.xmp", values}}}, Change: accept(auto("animals|owl"))}}, Full).Photos[0]
+	if len(plan.Files) > 0 || len(plan.Missing) != 1 || plan.Missing[0].Label != "animals|owl" {
+		t.Errorf("%+v", plan)
 	}
 	// A darktable that never read them takes them out of its fields; the next
 	// change puts them back.

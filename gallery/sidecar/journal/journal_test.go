@@ -368,3 +368,20 @@ func TestNames(t *testing.T) {
 		}
 	}
 }
+
+// TestSpelled: where case does not count, a file is found under another name
+// than its own, and keeps that.
+func TestSpelled(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "A.JPG.XMP"), "")
+	write(t, filepath.Join(dir, "b.xmp"), "")
+	if _, err := os.Stat(filepath.Join(dir, "B.xmp")); err != nil { // case counts
+		write(t, filepath.Join(dir, "B.xmp"), "")
+	}
+	var p preparation
+	for asked, want := range map[string]string{"a.jpg.xmp": "A.JPG.XMP", "A.JPG.XMP": "A.JPG.XMP", "none": "none", "b.xmp": "b.xmp"} {
+		if got := p.spelled(filepath.Join(dir, asked)); got != filepath.Join(dir, want) {
+			t.Errorf("%s is %s", asked, got)
+		}
+	}
+}
