@@ -29,6 +29,7 @@ var rooms = map[string]string{
 	"gallery/catalog":         "internal/filelock",
 	"gallery/label":           "internal/atomicfile",
 	"gallery/photo":           "",
+	"gallery/query":           "",
 	"gallery/sidecar":         "gallery/sidecar/journal",
 	"gallery/sidecar/journal": "internal/filelock",
 	"gallery":                 "gallery/*",

@@ -22,18 +22,31 @@ import (
 
 func (a *app) benchCommand() *cobra.Command {
 	var random, folder string
-	cmd := &cobra.Command{
+	var photos int
+	var cmd *cobra.Command
+	cmd = &cobra.Command{
 		Use:   "bench",
-		Short: "Measure what a model costs on this machine",
+		Short: "Measure what a model or a catalog costs on this machine",
 		Long: `Measure a model: how long it takes to open, to the first embedding, per photo at several batches and per text, and the memory of the whole program; beside it the most that the processor can do, measured in the same run, and the share of it that the model reaches. JSON is one object.
 
---random NAME measures a published model's shape without its weights: a checkpoint with random values is written to a temporary folder first, by another process, and removed at the end. With --output it is written to a folder that stays, and nothing is measured.`,
-		Example: "sigla bench\nsigla bench --random google/siglip-base-patch16-224\nsigla bench --random google/siglip-base-patch16-224 --output random",
+--random NAME measures a published model's shape without its weights: a checkpoint with random values is written to a temporary folder first, by another process, and removed at the end. With --output it is written to a folder that stays, and nothing is measured.
+
+--catalog N measures a catalog instead: N photos of one pixel and a catalog with a vector of 768 values for each are made up and written, likewise. Told are how long it takes to open it, to find that no file has changed, to load and to search all photos and half of them, beside the speed of reading the same memory; how long a step of the bias takes for 50 labels, whose counts are compared with a recount; and the memory of the whole program, without a model.`,
+		Example: "sigla bench\nsigla bench --random google/siglip-base-patch16-224\nsigla bench --random google/siglip-base-patch16-224 --output random\nsigla bench --catalog 100000",
 		Args:    cobra.NoArgs,
 		Run: a.configured(func(ctx context.Context, _ []string) error {
+			sample := cmd.Flags().Changed("catalog")
 			switch {
+			case sample && random != "":
+				return usagef("bench with --random and --catalog: want one of them")
+			case sample && photos < 1:
+				return usagef("bench with --catalog %d: want 1 photo or more", photos)
+			case sample && folder != "":
+				return a.writeCatalog(ctx, folder, photos)
+			case sample:
+				return a.benchCatalog(ctx, photos)
 			case folder != "" && random == "":
-				return usagef("bench with --output %s: name what to write there with --random", folder)
+				return usagef("bench with --output %s: name what to write there with --random or --catalog", folder)
 			case folder != "":
 				return a.writeRandom(folder, random)
 			case random != "":
@@ -47,13 +60,12 @@ func (a *app) benchCommand() *cobra.Command {
 		}),
 	}
 	cmd.Flags().StringVar(&random, "random", "", "measure random weights of this published model's shape")
-	cmd.Flags().StringVarP(&folder, "output", "o", "", "only write the random checkpoint, to this new folder")
+	cmd.Flags().StringVarP(&folder, "output", "o", "", "only write the random checkpoint, or the catalog, to this new folder")
+	cmd.Flags().IntVar(&photos, "catalog", 0, "measure a catalog of so many photos")
 	return cmd
 }
 
-// benchRandom measures random weights of a published shape. They are written
-// by a child process: the most memory that a process has had resident cannot be
-// taken back, and writing takes memory of its own.
+// benchRandom measures random weights of a published shape.
 func (a *app) benchRandom(ctx context.Context, name string) error {
 	k, err := published(name)
 	if err != nil {
@@ -64,25 +76,36 @@ func (a *app) benchRandom(ctx context.Context, name string) error {
 		return fmt.Errorf("write random model: %w", err)
 	}
 	defer os.RemoveAll(temp)
-	program, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("write random model: %w", err)
-	}
 	dir := filepath.Join(temp, "model")
-	child := exec.CommandContext(ctx, program, "bench", "--random", k.Name, "--output", dir, "--config", os.DevNull)
-	child.Args[0] = os.Args[0]
-	said, err := child.CombinedOutput()
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case err != nil:
-		return fmt.Errorf("write random model in another process: %w: %s", err, strings.TrimPrefix(strings.TrimSpace(string(said)), "sigla: "))
+	if err := a.writeElsewhere(ctx, "random model", dir, "--random", k.Name); err != nil {
+		return err
 	}
 	src, err := openFolder(dir, "random "+k.Name)
 	if err != nil {
 		return err
 	}
 	return a.bench(ctx, src)
+}
+
+// writeElsewhere has a child process write what is to be measured to a folder:
+// the most memory that a process has had resident cannot be taken back, and
+// writing takes memory of its own.
+func (a *app) writeElsewhere(ctx context.Context, what, dir string, args ...string) error {
+	program, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("write %s: %w", what, err)
+	}
+	args = append([]string{"bench", "--output", dir, "--config", os.DevNull}, args...)
+	child := exec.CommandContext(ctx, program, args...)
+	child.Args[0] = os.Args[0]
+	said, err := child.CombinedOutput()
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		return fmt.Errorf("write %s in another process: %w: %s", what, err, strings.TrimPrefix(strings.TrimSpace(string(said)), "sigla: "))
+	}
+	return nil
 }
 
 // writeRandom writes random weights of a published shape to a new folder.

@@ -58,7 +58,7 @@ func BenchmarkDemoScored(b *testing.B) {
 			return demoDone.MatchString(screen) && demoScored.MatchString(screen)
 		})
 		at := time.Now()
-		peak = max(peak, c.peakMiB())
+		peak = max(peak, c.statusMiB("VmHWM"))
 		return at
 	})
 	b.ReportMetric(peak, "MiB-resident")
@@ -71,31 +71,56 @@ func BenchmarkKeyToPaint(b *testing.B) {
 	copies(b, folder, 200)
 	c := launch(b, 120, 40, folder)
 	c.matches(`tags: +[1-9]`) // the first photos have their labels
-	signs := []string{"+0.0", "+0.1"}
-	keys := []string{"[", "]"}
-	var took []time.Duration
-	busy := 0
 	b.ResetTimer()
-	for i := range b.N {
-		next := 1 - i%2
-		began := time.Now()
-		c.press(keys[next])
-		c.await("the bias", func(screen string) bool { return strings.Contains(screen, "δ "+signs[next]) })
-		took = append(took, time.Since(began))
-		if strings.Contains(c.screen(), "left") {
+	busy := 0
+	took := c.times(b.N, biasKeys, func(screen string) {
+		if strings.Contains(screen, "left") {
 			busy++
 		}
-		time.Sleep(20 * time.Millisecond) // a key held down repeats about as fast
-	}
+	})
 	b.StopTimer()
-	slices.Sort(took)
-	b.ReportMetric(ms(took[len(took)/2]), "ms-p50")
-	b.ReportMetric(ms(took[len(took)*99/100]), "ms-p99")
+	report(b, "", took)
 	b.ReportMetric(100*float64(busy)/float64(b.N), "%-while-embedding")
-	b.ReportMetric(c.peakMiB(), "MiB-resident")
+	b.ReportMetric(c.statusMiB("VmHWM"), "MiB-resident")
 	b.ReportMetric(0, "ns/op")
 	c.press("q")
 	c.exit()
+}
+
+// biasKeys move the bias to and fro, pageKeys leaf to and fro; each with the
+// pattern of a screen that shows it.
+var (
+	biasKeys = [2]keyEffect{{"]", regexp.MustCompile(`δ \+0\.1`)}, {"[", regexp.MustCompile(`δ \+0\.0`)}}
+	pageKeys = [2]keyEffect{{" ", regexp.MustCompile(` [1-9]\d of 1?\d\d,`)}, {"\x02", regexp.MustCompile(` [1-9] of 1?\d\d,`)}}
+)
+
+type keyEffect struct {
+	key   string
+	shown *regexp.Regexp
+}
+
+// times presses the keys in turn, n in all, and returns how long each took to
+// show, sorted.
+func (c *console) times(n int, keys [2]keyEffect, seen func(screen string)) []time.Duration {
+	c.tb.Helper()
+	var took []time.Duration
+	for i := range n {
+		k := keys[i%2]
+		began := time.Now()
+		c.press(k.key)
+		c.await(k.key, k.shown.MatchString)
+		took = append(took, time.Since(began))
+		seen(c.screen())
+		time.Sleep(20 * time.Millisecond) // a key held down repeats about as fast
+	}
+	slices.Sort(took)
+	return took
+}
+
+func report(b *testing.B, what string, took []time.Duration) {
+	b.Helper()
+	b.ReportMetric(ms(took[len(took)/2]), "ms-p50"+what)
+	b.ReportMetric(ms(took[len(took)*99/100]), "ms-p99"+what)
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
@@ -175,15 +200,16 @@ func (c *console) cpuTime() time.Duration {
 	return sum
 }
 
-// peakMiB is the most memory that the process has had resident.
-func (c *console) peakMiB() float64 {
+// statusMiB reads a size of the process: VmHWM is the most memory that it has
+// had resident, VmRSS what it has now.
+func (c *console) statusMiB(what string) float64 {
 	c.tb.Helper()
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.cmd.Process.Pid))
 	if err != nil {
 		c.tb.Fatal(err)
 	}
 	for line := range strings.Lines(string(data)) {
-		if kib, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+		if kib, ok := strings.CutPrefix(line, what+":"); ok {
 			n, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(kib), "kB")), 64)
 			if err != nil {
 				c.tb.Fatal(err)
@@ -191,6 +217,6 @@ func (c *console) peakMiB() float64 {
 			return n / 1024
 		}
 	}
-	c.tb.Fatal("the kernel does not tell VmHWM")
+	c.tb.Fatalf("the kernel does not tell %s", what)
 	return 0
 }

@@ -10,6 +10,7 @@ import (
 
 	"sigla/gallery"
 	"sigla/gallery/catalog"
+	"sigla/gallery/photo"
 	"sigla/model/preprocess"
 )
 
@@ -24,10 +25,11 @@ func catalogued(dir string) *gallery.Gallery {
 	return g
 }
 
-// catalogModel is what the encoder's vectors are kept under.
+// catalogModel is what the encoder's vectors are kept under. Another decoder
+// makes other pixels, and these other vectors.
 func (e *encoder) catalogModel() catalog.Model {
 	i := e.Info()
-	return catalog.Model{Digest: i.Digest, Preprocess: preprocess.Version, Dim: i.Width, Name: i.Name}
+	return catalog.Model{Digest: i.Digest, Preprocess: preprocess.Version + photo.DecoderVersion(), Dim: i.Width, Name: i.Name}
 }
 
 // closeCatalogued closes a gallery and warns if its catalog was of no use: what

@@ -67,6 +67,12 @@ func launch(tb testing.TB, cols, rows int, args ...string) *console {
 
 func launchBinary(tb testing.TB, path string, cols, rows int, args ...string) *console {
 	tb.Helper()
+	return launchWith(tb, nil, path, cols, rows, args...)
+}
+
+// launchWith sets variables of the environment besides.
+func launchWith(tb testing.TB, env []string, path string, cols, rows int, args ...string) *console {
+	tb.Helper()
 	home, temp := tb.TempDir(), tb.TempDir()
 	c := &console{tb: tb, home: home, temp: temp, wrote: make(chan struct{}, 1), read: make(chan struct{}), modes: map[int]bool{}}
 	c.vt = vt.NewEmulator(cols, rows)
@@ -76,7 +82,8 @@ func launchBinary(tb testing.TB, path string, cols, rows int, args ...string) *c
 	})
 	c.cmd = exec.Command(path, args...)
 	c.cmd.Env = append(os.Environ(), "TERM=xterm-256color", "COLORTERM=truecolor", "NO_COLOR=", "TMPDIR="+temp, "HOME="+home,
-		"XDG_CONFIG_HOME="+filepath.Join(home, "config"), "XDG_DATA_HOME="+filepath.Join(home, "data"), "XDG_CACHE_HOME="+filepath.Join(home, "cache"))
+		"XDG_CONFIG_HOME="+filepath.Join(home, "config"), "XDG_DATA_HOME="+filepath.Join(home, "data"), "XDG_CACHE_HOME="+filepath.Join(home, "cache"), "XDG_STATE_HOME="+filepath.Join(home, "state"))
+	c.cmd.Env = append(c.cmd.Env, env...)
 	master, tty, err := pty.Open()
 	if err != nil {
 		require.Missing(tb, "pty", "no pseudo-terminal: "+err.Error())

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"sigla/model/hub"
+	"sigla/ui"
 )
 
 var update = flag.Bool("update", false, "write the generated tables of README.md and docs/MODELS.md")
@@ -16,25 +17,45 @@ var update = flag.Bool("update", false, "write the generated tables of README.md
 // TestModelsDoc holds the tables of models in README.md and docs/MODELS.md to
 // the one in package hub.
 func TestModelsDoc(t *testing.T) {
-	for path, table := range map[string]string{"../docs/MODELS.md": modelTable(), "../README.md": familyTable()} {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
+	holdTable(t, "../docs/MODELS.md", "models", modelTable())
+	holdTable(t, "../README.md", "models", familyTable())
+}
+
+// TestKeysDoc holds the keys of docs/EXPLORER.md to the key table.
+func TestKeysDoc(t *testing.T) {
+	var b strings.Builder
+	group := ""
+	for _, k := range ui.Keys() {
+		if k.Group != group {
+			group = k.Group
+			fmt.Fprintf(&b, "\n### %s\n\n| key | what it does |\n|---|---|\n", group)
 		}
-		head, rest, ok := strings.Cut(string(data), "-update -->\n")
-		_, tail, ok2 := strings.Cut(rest, "<!-- /models -->")
-		if !ok || !ok2 {
-			t.Fatalf("%s has lost its marks", path)
-		}
-		want := head + "-update -->\n\n" + table + "\n<!-- /models -->" + tail
-		if string(data) == want {
-			continue
-		}
-		if !*update {
-			t.Errorf("%s is not what the table of models says; run go test ./cli -run ModelsDoc -update", path)
-		} else if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		fmt.Fprintf(&b, "| `%s` | %s |\n", strings.ReplaceAll(k.Label(), " ", "` `"), k.Help)
+	}
+	holdTable(t, "../docs/EXPLORER.md", "keys", strings.TrimPrefix(b.String(), "\n"))
+}
+
+// holdTable fails if what stands between the marks of that name is not the table
+// or, with -update, makes it so.
+func holdTable(t *testing.T, path, name, table string) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, rest, ok := strings.Cut(string(data), "-update -->\n")
+	_, tail, ok2 := strings.Cut(rest, "<!-- /"+name+" -->")
+	if !ok || !ok2 {
+		t.Fatalf("%s has lost its marks", path)
+	}
+	want := head + "-update -->\n\n" + table + "\n<!-- /" + name + " -->" + tail
+	if string(data) == want {
+		return
+	}
+	if !*update {
+		t.Errorf("%s is not what the table of %s says; run go test ./cli -run Doc -update", path, name)
+	} else if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+		t.Fatal(err)
 	}
 }
 

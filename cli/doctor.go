@@ -22,6 +22,7 @@ import (
 	"sigla/assets"
 	"sigla/cpu"
 	"sigla/gallery/label"
+	"sigla/gallery/photo"
 )
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -58,6 +59,8 @@ func (a *app) runDoctor(ctx context.Context, _ []string) error {
 		a.checkCPU(),
 		{"gpu", notable, "built without GPU; everything runs on the cpu"},
 		checkMemory(),
+		checkJPEG(),
+		checkHEIC(),
 		a.checkTerminal(),
 		config,
 		checkFolder("labels", string(userLabels())),
@@ -122,6 +125,25 @@ func checkMemory() finding {
 		}
 	}
 	return finding{"memory", well, fmt.Sprintf("%.1f of %.1f GiB available", amount["MemAvailable:"], amount["MemTotal:"])}
+}
+
+// checkJPEG says who decodes most photos.
+func checkJPEG() finding {
+	if !photo.HasTurbo {
+		return finding{"jpeg", well, "Go's decoder; built without libjpeg-turbo (-tags turbo)"}
+	}
+	library, err := photo.Turbo()
+	if err != nil {
+		return finding{"jpeg", notable, "Go's decoder; " + err.Error()}
+	}
+	return finding{"jpeg", well, library}
+}
+
+func checkHEIC() finding {
+	if !photo.HasHEIC {
+		return finding{"heic", well, "not opened; built without libheif (-tags heic,nodynamic)"}
+	}
+	return finding{"heic", well, "libheif, as WebAssembly"}
 }
 
 func (a *app) checkTerminal() finding {

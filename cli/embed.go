@@ -75,8 +75,9 @@ func (a *app) embedPhotos(ctx context.Context, args []string) error {
 	if err := out.vectorHeader("path", enc); err != nil {
 		return err
 	}
-	return a.eachPhoto(ctx, gallery.New(), paths, enc, func(photo gallery.Photo) error {
-		return out.vector("path", photo.Path, photo.Vector)
+	g := gallery.New()
+	return a.eachPhoto(ctx, g, paths, enc, func(photo gallery.Photo) error {
+		return out.vector("path", photo.Path, g.Vector(photo.ID))
 	})
 }
 

@@ -32,7 +32,11 @@ func (a *app) runExplore(ctx context.Context, args []string) error {
 		return fmt.Errorf("open %s: no such file or folder%s", args[0], hint)
 	}
 	name := func(p gallery.Photo) string { return p.Path }
-	return a.explore(ctx, exploration{title: args[0], paths: paths, store: userLabels(), data: dataDir(), name: name})
+	e := exploration{paths: paths, store: userLabels(), data: dataDir(), name: name, history: searchHistory()}
+	if len(args) == 1 {
+		e.title = args[0]
+	}
+	return a.explore(ctx, e)
 }
 
 // exploration is a set of photos to look at.
@@ -42,6 +46,8 @@ type exploration struct {
 	store labelStore
 	data  string                     // folder of the catalog
 	name  func(gallery.Photo) string // what a list calls a photo
+
+	history history
 }
 
 // explore opens the explorer or, where standard output is no terminal, lists
@@ -68,14 +74,19 @@ func (a *app) explore(ctx context.Context, e exploration) error {
 		Title:   e.title,
 		Gallery: g,
 		Paths:   e.paths,
+		Watch:   true,
 		Labels:  set,
 		Save:    save,
+
+		History:  e.history.lines(),
+		Remember: e.history.remember(),
 		Load: func(context.Context) (ui.Encoder, error) {
 			enc, err := a.load(src)
 			if err != nil {
 				return nil, err
 			}
 			g.UseModel(enc.catalogModel())
+			g.UseScanner(enc.engine)
 			return enc, nil
 		},
 		Delta:       a.settings.bias,

@@ -79,6 +79,7 @@ const golden = "../model/testdata/golden/hf"
 // atHome gives the program a home of its own for the rest of the test.
 func atHome(t *testing.T) {
 	t.Helper()
+	t.Cleanup(xdg.Reload) // after the variables are as they were
 	home := t.TempDir()
 	for _, name := range []string{"XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "HOME"} {
 		t.Setenv(name, filepath.Join(home, name))
@@ -88,7 +89,6 @@ func atHome(t *testing.T) {
 	}
 	t.Setenv("HF_HUB_CACHE", filepath.Join(home, "hub"))
 	xdg.Reload()
-	t.Cleanup(func() { os.Unsetenv("XDG_CACHE_HOME"); xdg.Reload() })
 }
 
 // run runs a command that must succeed.

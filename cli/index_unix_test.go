@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -66,10 +67,27 @@ func index(t *testing.T, data, folder string) string {
 	return string(out)
 }
 
+// tagged puts a sidecar beside every photo of a folder.
+func tagged(t *testing.T, folder string) {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(folder, "*.jpg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range names {
+		text := fmt.Sprintf(`<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">`+
+			`<rdf:Description xmlns:dc="http://purl.org/dc/elements/1.1/" dc:subject="number %d"/></rdf:RDF></x:xmpmeta>`, i)
+		if err := os.WriteFile(name+".xmp", []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // Killed at whatever moment, an index run leaves a catalog that the next one
-// finishes, in which every vector is that of its photo.
+// finishes, in which every vector and every tag is that of its photo.
 func TestIndexIsKilled(t *testing.T) {
 	folder, killed, whole := variants(t, 5), t.TempDir(), t.TempDir()
+	tagged(t, folder)
 	if _, err := program(); err != nil { // not a part of the run
 		t.Fatal(err)
 	}
@@ -97,18 +115,19 @@ func TestIndexIsKilled(t *testing.T) {
 		}
 	}
 	t.Logf("a run takes %v; %d of %d came to their end; the last: %s", took, ran, kills, index(t, killed, folder))
-	if got := index(t, killed, folder); !strings.HasPrefix(got, "115 photos: 0 embedded, 115 from the catalog, 0 failed;") {
+	if got := index(t, killed, folder); !strings.HasPrefix(got, "115 photos: 0 embedded, 115 from the catalog, 0 failed;") || !strings.HasSuffix(got, "\n115 tags on 115 photos\n") {
 		t.Error(got)
 	}
 	compareCatalogs(t, filepath.Join(killed, "sigla"), filepath.Join(whole, "sigla"))
 }
 
 // compareCatalogs says that two catalogs are in order, that each of their files
-// has the hash of its content, and that they agree on its vector.
+// has the hash of its content, and that they agree on its vector and its tags.
 func compareCatalogs(t *testing.T, dirs ...string) {
 	t.Helper()
 	ctx := context.Background()
 	vectors := make(map[string][]float32) // by path, of the catalog before
+	var tags map[string]string            // likewise
 	for _, dir := range dirs {
 		problems, err := catalog.Verify(ctx, dir)
 		if err != nil || len(problems) > 0 {
@@ -133,7 +152,11 @@ func compareCatalogs(t *testing.T, dirs ...string) {
 				return err
 			}
 			hash, err := catalog.HashOf(bytes.NewReader(content))
-			v, ok := x.Vector(nil, f.Hash)
+			row, ok := x.Find(f.Hash)
+			v := make([]float32, st.Models[0].Dim)
+			if ok {
+				catalog.Widen(v, x.Row(row))
+			}
 			if !ok || hash != f.Hash || !f.Missing.IsZero() {
 				t.Errorf("%s: vector %v, hash %s, want %s", f.Path, ok, f.Hash, hash)
 			}
@@ -150,8 +173,28 @@ func compareCatalogs(t *testing.T, dirs ...string) {
 			t.Errorf("%d files, %d vectors, error %v", len(vectors), st.Models[0].Vectors, err)
 		}
 		x.Close()
+		found := sourcesOf(t, c, root)
+		if tags != nil && !maps.Equal(tags, found) {
+			t.Error("the catalogs have different tags")
+		}
+		tags = found
 		c.Close()
 	}
+}
+
+// sourcesOf returns what was read of each file of a root.
+func sourcesOf(t *testing.T, c *catalog.Catalog, root catalog.Root) map[string]string {
+	t.Helper()
+	found := make(map[string]string)
+	err := c.EachSource(context.Background(), root, func(f catalog.File, s catalog.Source) error {
+		s.File = 0
+		found[f.Path+" "+s.Name] = fmt.Sprint(s)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
 }
 
 // What the explorer has embedded is there the next time.

@@ -112,6 +112,7 @@ func (q *queue) pass() error {
 		switch photo := q.g.Photo(q.next); photo.State {
 		case gallery.Waiting:
 			return nil
+		case gallery.Gone: // the catalog had it
 		case gallery.Failed:
 			q.a.fail(photo.Err)
 		default:

@@ -60,8 +60,9 @@ func (a *app) scorePhotos(ctx context.Context, set label.Set, paths []string, ea
 	for _, l := range set.Labels {
 		a.warnLong(enc, "label", l.Name, append(l.Texts(set.Templates), l.NegativeTexts()...)...)
 	}
-	return a.eachPhoto(ctx, gallery.New(), paths, enc, func(photo gallery.Photo) error {
-		return each(photo, s.scores(photo.Vector))
+	g := gallery.New()
+	return a.eachPhoto(ctx, g, paths, enc, func(photo gallery.Photo) error {
+		return each(photo, s.scores(g.Vector(photo.ID)))
 	})
 }
 

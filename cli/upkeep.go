@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"sigla/gallery"
 	"sigla/gallery/catalog"
 )
 
@@ -35,7 +36,15 @@ func (a *app) catalogStatus(ctx context.Context, dir string) error {
 		if err != nil {
 			return err
 		}
-		return a.output().holdings(st, failures)
+		tags, err := gallery.CountTags(ctx, c)
+		if err != nil {
+			return err
+		}
+		problems, err := c.TagFailures(ctx)
+		if err != nil {
+			return err
+		}
+		return a.output().holdings(st, failures, tags, problems)
 	})
 }
 
@@ -49,6 +58,10 @@ type holdings struct {
 	Folders  []folderStatus `json:"folders"`
 	Models   []kept         `json:"models"`
 	Failures []failure      `json:"failures"`
+	Tagged   int            `json:"tagged"` // photos, as files
+	Tags     int            `json:"tags"`
+
+	TagProblems []failure `json:"tag_problems"`
 }
 
 // folderStatus is what a catalog holds of a folder that was named.
@@ -74,10 +87,11 @@ type kept struct {
 
 // holdings writes what a catalog holds. Folders that have become part of
 // another are empty, and left out.
-func (o *output) holdings(st catalog.Status, failures []catalog.Failure) error {
+func (o *output) holdings(st catalog.Status, failures []catalog.Failure, tags gallery.Tags, problems []catalog.Failure) error {
 	h := holdings{
 		Dir: st.Dir, Schema: st.Schema, Bytes: st.Bytes, Photos: st.Photos, Answers: st.Decisions,
 		Folders: []folderStatus{}, Models: []kept{}, Failures: []failure{},
+		Tagged: tags.Photos, Tags: tags.Names, TagProblems: []failure{},
 	}
 	for _, r := range st.Roots {
 		if r.Files+r.Missing == 0 {
@@ -95,6 +109,9 @@ func (o *output) holdings(st catalog.Status, failures []catalog.Failure) error {
 	for _, f := range failures {
 		h.Failures = append(h.Failures, failure{f.Path, f.Reason})
 	}
+	for _, f := range problems {
+		h.TagProblems = append(h.TagProblems, failure{f.Path, f.Reason})
+	}
 	if o.format == "json" {
 		return o.object(h)
 	}
@@ -105,6 +122,7 @@ func (h holdings) text(o *output) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "catalog  %s, %s, schema %d\n", o.path(h.Dir), megabytes(h.Bytes), h.Schema)
 	fmt.Fprintf(&b, "photos   %d by content, %d answers\n", h.Photos, h.Answers)
+	fmt.Fprintf(&b, "tags     %d on %d photos\n", h.Tags, h.Tagged)
 	for _, f := range h.Folders {
 		scanned := "never scanned to its end"
 		if f.Scanned != nil {
@@ -117,6 +135,9 @@ func (h holdings) text(o *output) string {
 	}
 	for _, f := range h.Failures {
 		fmt.Fprintf(&b, "failed   %s: %s\n", o.path(f.Path), o.path(f.Reason))
+	}
+	for _, f := range h.TagProblems {
+		fmt.Fprintf(&b, "tags of  %s: %s\n", o.path(f.Path), o.path(f.Reason))
 	}
 	return b.String()
 }

@@ -152,30 +152,6 @@ func TestThreadsSleepAndEnd(t *testing.T) {
 	}
 }
 
-func TestScan(t *testing.T) {
-	for _, level := range Levels() {
-		e := open(t, Options{Level: level})
-		const rows, dim = 41, 37
-		x, query := random(e, rows*dim), random(e, dim)
-		want := e.Alloc(rows, backend.Scratch)
-		e.MatMul(want, x, query, backend.Mat{M: rows, N: 1, K: dim})
-		got := make([]float32, rows)
-		e.Scan(got, read(e, query), read(e, x), dim)
-		for i, w := range read(e, want) {
-			if !near(got[i], w, 1e-5) {
-				t.Errorf("%s: row %d is %g, want %g", level, i, got[i], w)
-			}
-		}
-		e.Scan(nil, got[:dim], nil, dim)
-	}
-	defer func() {
-		if recover() == nil {
-			t.Error("a query that is too short: no panic")
-		}
-	}()
-	open(t, Options{}).Scan(make([]float32, 2), make([]float32, 3), make([]float32, 8), 4)
-}
-
 // Memory that an operation needs is kept for the next.
 func TestAllocations(t *testing.T) {
 	e := threaded(t, 2)

@@ -34,6 +34,10 @@ var generic = kernels{
 	pairLoss:      pairLosses,
 	adamW:         adamW,
 
+	scan:     scanner[float32]{dots: dots4, queries: 1},
+	scanHalf: scanner[uint16]{dots: dots4Half, queries: 1},
+	touch:    touch,
+
 	peak:     peak,
 	peakAdds: 16,
 }

@@ -54,6 +54,11 @@ type kernels struct {
 
 	adamW func(w, dw, m, v *float32, n int, scale, beta1, rest1, beta2, rest2, decay, rate, root, eps float32)
 
+	scan     scanner[float32]
+	scanHalf scanner[uint16] // of binary16 numbers, all finite
+	// touch reads n bytes, up to some at the end.
+	touch func(x *byte, n int)
+
 	// peak does n·peakAdds multiply-adds on registers.
 	peak     func(n int)
 	peakAdds int
@@ -68,6 +73,21 @@ type tile struct {
 	rows, cols int
 	run        func(a, b, c, bias *float32, rsa, csa, tsa, rsb, ldc, k, tiles, m, n int, add, clamp bool)
 }
+
+// scanRows is how many rows a scanner takes at a time.
+const scanRows = 4
+
+// A scanner multiplies scanRows rows of n numbers with vectors of as many. The
+// sum of a row and a query has one order, whichever function computes it.
+type scanner[T float32 | uint16] struct {
+	// dots sets dst[i·ld] = Σ rows[i]·query. The rows ahead are read next.
+	dots func(dst *float32, rows, ahead **T, query *float32, n, ld int)
+	// products sets dst[i·ld+j] = Σ rows[i]·queries[j]; none if queries is 1.
+	products func(dst *float32, rows **T, queries **float32, n, ld int)
+	queries  int // at most scanQueries
+}
+
+const scanQueries = 4
 
 // full is the tile for large matrices.
 func (k *kernels) full() tile { return k.tiles[len(k.tiles)-1] }

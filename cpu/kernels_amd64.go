@@ -7,6 +7,7 @@ import "golang.org/x/sys/cpu"
 //go:generate go run -C _asm . -kernels matmul -out ../matmul_amd64.s -stubs ../matmul_amd64.go -pkg cpu
 //go:generate go run -C _asm . -kernels vector -out ../vector_amd64.s -stubs ../vector_amd64.go -pkg cpu
 //go:generate go run -C _asm . -kernels conv -out ../conv_amd64.s -stubs ../conv_amd64.go -pkg cpu
+//go:generate go run -C _asm . -kernels scan -out ../scan_amd64.s -stubs ../scan_amd64.go -pkg cpu
 
 // levels returns what this processor can run, best first.
 func levels() []*kernels {
@@ -14,7 +15,7 @@ func levels() []*kernels {
 	if cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL {
 		l = append(l, &avx512)
 	}
-	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
+	if cpu.X86.HasAVX2 && cpu.X86.HasFMA && cpu.X86.HasF16C {
 		l = append(l, &avx2)
 	}
 	return append(l, &generic)
@@ -52,6 +53,10 @@ var avx512 = kernels{
 	pairLoss:      pairLossAVX512,
 	adamW:         adamWAVX512,
 
+	scan:     scanner[float32]{dotsAVX512, productsAVX512, 4},
+	scanHalf: scanner[uint16]{dotsHalfAVX512, productsHalfAVX512, 4},
+	touch:    touchAVX512,
+
 	peak:     peakAVX512,
 	peakAdds: 12 * 16,
 }
@@ -85,6 +90,10 @@ var avx2 = kernels{
 	depthwise:     depthwiseAVX2,
 	pairLoss:      pairLossAVX2,
 	adamW:         adamWAVX2,
+
+	scan:     scanner[float32]{dotsAVX2, productsAVX2, 2},
+	scanHalf: scanner[uint16]{dotsHalfAVX2, productsHalfAVX2, 2},
+	touch:    touchAVX2,
 
 	peak:     peakAVX2,
 	peakAdds: 12 * 8,

@@ -2002,7 +2002,7 @@ done77:
 	RET
 
 // func dotAVX512(x *float32, y *float32, n int) float32
-// Requires: AVX, AVX512F, SSE
+// Requires: AVX, AVX512F, AVX512VL, SSE
 TEXT ·dotAVX512(SB), NOSPLIT, $0-28
 	MOVQ   x+0(FP), AX
 	MOVQ   y+8(FP), DX
@@ -2060,7 +2060,7 @@ done82:
 	VADDPS        Z2, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X1
+	VEXTRACTF32X4 $0x01, Y0, X1
 	VADDPS        X1, X0, X0
 	VPERMILPS     $0x0e, X0, X1
 	VADDPS        X1, X0, X0
@@ -2071,7 +2071,7 @@ done82:
 	RET
 
 // func largestAVX512(x *float32, n int) float32
-// Requires: AVX, AVX512F, SSE
+// Requires: AVX, AVX512F, AVX512VL, SSE
 TEXT ·largestAVX512(SB), NOSPLIT, $0-20
 	MOVQ         x+0(FP), AX
 	MOVQ         n+8(FP), CX
@@ -2134,7 +2134,7 @@ done87:
 	VMAXPS        Z2, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPS        Y1, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X1
+	VEXTRACTF32X4 $0x01, Y0, X1
 	VMAXPS        X1, X0, X0
 	VPERMILPS     $0x0e, X0, X1
 	VMAXPS        X1, X0, X0
@@ -2145,7 +2145,7 @@ done87:
 	RET
 
 // func expSumAVX512(x *float32, n int, s float32, shift float32) float32
-// Requires: AVX, AVX512F, SSE
+// Requires: AVX, AVX512F, AVX512VL, SSE
 TEXT ·expSumAVX512(SB), NOSPLIT, $0-28
 	MOVQ         x+0(FP), AX
 	MOVQ         n+8(FP), CX
@@ -2221,7 +2221,7 @@ tail89:
 done90:
 	VEXTRACTF64X4 $0x01, Z4, Y0
 	VADDPS        Y0, Y4, Y4
-	VEXTRACTF128  $0x01, Y4, X0
+	VEXTRACTF32X4 $0x01, Y4, X0
 	VADDPS        X0, X4, X4
 	VPERMILPS     $0x0e, X4, X0
 	VADDPS        X0, X4, X4
@@ -2232,7 +2232,7 @@ done90:
 	RET
 
 // func layerNormAVX512(dst *float32, x *float32, w *float32, b *float32, n int, eps float32, mean *float32, rstd *float32)
-// Requires: AVX, AVX512F, SSE
+// Requires: AVX, AVX512F, AVX512VL, SSE
 TEXT ·layerNormAVX512(SB), NOSPLIT, $0-64
 	MOVQ       dst+0(FP), AX
 	MOVQ       x+8(FP), DX
@@ -2289,7 +2289,7 @@ done95:
 	VADDPS        Z3, Z1, Z1
 	VEXTRACTF64X4 $0x01, Z1, Y2
 	VADDPS        Y2, Y1, Y1
-	VEXTRACTF128  $0x01, Y1, X2
+	VEXTRACTF32X4 $0x01, Y1, X2
 	VADDPS        X2, X1, X1
 	VPERMILPS     $0x0e, X1, X2
 	VADDPS        X2, X1, X1
@@ -2354,7 +2354,7 @@ done100:
 	VADDPS        Z8, Z6, Z6
 	VEXTRACTF64X4 $0x01, Z6, Y2
 	VADDPS        Y2, Y6, Y6
-	VEXTRACTF128  $0x01, Y6, X2
+	VEXTRACTF32X4 $0x01, Y6, X2
 	VADDPS        X2, X6, X6
 	VPERMILPS     $0x0e, X6, X2
 	VADDPS        X2, X6, X6
@@ -2406,7 +2406,7 @@ done103:
 	RET
 
 // func layerNormGradAVX512(dx *float32, dw *float32, db *float32, dy *float32, x *float32, w *float32, n int, mean float32, rstd float32)
-// Requires: AVX, AVX512F, SSE
+// Requires: AVX, AVX512F, AVX512VL, SSE
 TEXT ·layerNormGradAVX512(SB), NOSPLIT, $0-64
 	MOVQ         dx+0(FP), AX
 	MOVQ         dw+8(FP), DX
@@ -2460,7 +2460,7 @@ done106:
 	VCVTSI2SSQ    R9, X4, X4
 	VEXTRACTF64X4 $0x01, Z2, Y5
 	VADDPS        Y5, Y2, Y2
-	VEXTRACTF128  $0x01, Y2, X5
+	VEXTRACTF32X4 $0x01, Y2, X5
 	VADDPS        X5, X2, X2
 	VPERMILPS     $0x0e, X2, X5
 	VADDPS        X5, X2, X2
@@ -2470,7 +2470,7 @@ done106:
 	VBROADCASTSS  X2, Z2
 	VEXTRACTF64X4 $0x01, Z3, Y5
 	VADDPS        Y5, Y3, Y3
-	VEXTRACTF128  $0x01, Y3, X5
+	VEXTRACTF32X4 $0x01, Y3, X5
 	VADDPS        X5, X3, X3
 	VPERMILPS     $0x0e, X3, X5
 	VADDPS        X5, X3, X3
@@ -2661,7 +2661,7 @@ done115:
 	RET
 
 // func pairLossAVX512(ds *float32, s *float32, z *float32, n int, t float32, b float32, sums *[3]float32)
-// Requires: AVX, AVX512DQ, AVX512F, SSE
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, SSE
 TEXT ·pairLossAVX512(SB), NOSPLIT, $0-48
 	MOVQ         ds+0(FP), AX
 	MOVQ         s+8(FP), DX
@@ -2798,7 +2798,7 @@ done118:
 	MOVQ          sums+40(FP), AX
 	VEXTRACTF64X4 $0x01, Z3, Y0
 	VADDPS        Y0, Y3, Y3
-	VEXTRACTF128  $0x01, Y3, X0
+	VEXTRACTF32X4 $0x01, Y3, X0
 	VADDPS        X0, X3, X3
 	VPERMILPS     $0x0e, X3, X0
 	VADDPS        X0, X3, X3
@@ -2808,7 +2808,7 @@ done118:
 	VMOVSS        X3, (AX)
 	VEXTRACTF64X4 $0x01, Z4, Y0
 	VADDPS        Y0, Y4, Y4
-	VEXTRACTF128  $0x01, Y4, X0
+	VEXTRACTF32X4 $0x01, Y4, X0
 	VADDPS        X0, X4, X4
 	VPERMILPS     $0x0e, X4, X0
 	VADDPS        X0, X4, X4
@@ -2818,7 +2818,7 @@ done118:
 	VMOVSS        X4, 4(AX)
 	VEXTRACTF64X4 $0x01, Z5, Y0
 	VADDPS        Y0, Y5, Y5
-	VEXTRACTF128  $0x01, Y5, X0
+	VEXTRACTF32X4 $0x01, Y5, X0
 	VADDPS        X0, X5, X5
 	VPERMILPS     $0x0e, X5, X0
 	VADDPS        X0, X5, X5

@@ -1,48 +1,77 @@
 package gallery
 
 import (
-	"context"
+	"errors"
 	"io/fs"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"sigla/gallery/catalog"
+	"sigla/gallery/photo"
 )
 
-// A book is a root of the catalog and how a Scan finds it to differ. Paths are
-// those below the root, with slashes; the root itself is "".
+// A book is a root of the catalog.
 type book struct {
 	root   catalog.Root
-	known  map[string]entry // what the catalog has and the walk has not seen yet
-	found  []finding
-	unsure []string // files and folders that could not be looked at
+	loaded []string // folders whose files have become photos
 }
 
-// An entry is a file in the catalog.
-type entry struct {
-	catalog.File
-	moves bool // it is in another root: one within this one
+// path returns how the catalog names a file.
+func (b *book) path(at string) string {
+	path, _ := below(b.root.Path, at)
+	return path
 }
 
 // A finding is a photo whose file the catalog does not know as it is.
 type finding struct {
 	photo int
+	book  *book
 	file  catalog.File
 }
 
-// openBook returns the book for a folder, an absolute path without links, and
-// the folder's path in it. The book is that of the outermost root which the
-// folder is in, so that a folder scanned by itself is what it is as a part of
-// another; and files of roots within the folder move into it.
-func (w *walk) openBook(folder string) (*book, string, error) {
+// turnTo opens the book of a named folder, shows the photos that it has, and
+// reads the rules above.
+func (w *walk) turnTo(at place) {
+	w.book, w.rules, w.above = nil, nil, nil
+	if w.catalog == nil {
+		return
+	}
+	var err error
+	if w.book, err = w.openBook(at); err != nil {
+		w.dropCatalog(err)
+		return
+	}
+	if !slices.Contains(w.books, w.book) {
+		w.books = append(w.books, w.book)
+	}
+	w.readRulesAbove(w.book.root.Path, at)
+}
+
+// readRulesAbove reads the rules of the folders from a root down to that above a
+// place.
+func (w *walk) readRulesAbove(root string, at place) {
+	path, _ := below(root, at.at)
+	for _, name := range strings.SplitAfter(path, "/") {
+		if path == "" {
+			return
+		}
+		w.readRules(place{path: root, at: root})
+		root = join(root, strings.TrimSuffix(name, "/"))
+	}
+}
+
+// openBook returns the book for a named folder. It is that of the outermost root
+// which the folder is in, so that a folder scanned by itself is what it is as a
+// part of another; and files of roots within the folder move into it.
+func (w *walk) openBook(at place) (*book, error) {
 	roots, err := w.catalog.Roots(w.ctx)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	outer := folder
+	outer := at.at
 	for _, r := range roots {
 		if _, ok := below(r.Path, outer); ok {
 			outer = r.Path
@@ -50,144 +79,245 @@ func (w *walk) openBook(folder string) (*book, string, error) {
 	}
 	root, err := w.catalog.Root(w.ctx, outer)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	b := w.bookOf(root)
-	prefix, _ := below(outer, folder)
-	if err := b.load(w.ctx, w.catalog, root, "", prefix); err != nil {
-		return nil, "", err
+	w.g.noteTagRoot(root)
+	if slices.ContainsFunc(b.loaded, func(folder string) bool { _, ok := below(folder, at.at); return ok }) {
+		return b, nil
 	}
+	books := []*book{b}
 	for _, r := range roots {
-		if at, ok := below(folder, r.Path); ok && r.ID != root.ID {
-			if err := b.load(w.ctx, w.catalog, r, path.Join(prefix, at), prefix); err != nil {
-				return nil, "", err
-			}
+		if _, ok := below(at.at, r.Path); ok && r.ID != root.ID {
+			books = append(books, w.bookOf(r))
 		}
 	}
-	return b, prefix, nil
+	var files []catalogued
+	for _, b := range books {
+		if files, err = w.load(files, b, at); err != nil {
+			return nil, err
+		}
+	}
+	b.loaded = append(b.loaded, at.at)
+	w.recall(at, files)
+	return b, nil
 }
 
 func (w *walk) bookOf(root catalog.Root) *book {
-	for _, b := range w.books {
+	g := w.g
+	for _, b := range g.books {
 		if b.root.ID == root.ID {
 			return b
 		}
 	}
-	b := &book{root: root, known: make(map[string]entry)}
-	w.books = append(w.books, b)
+	b := &book{root: root}
+	g.books = append(g.books, b)
 	return b
 }
 
-// below returns the path of a file or folder below another, "" for itself.
-func below(folder, file string) (string, bool) {
-	rel, err := filepath.Rel(folder, file)
-	if err != nil || !filepath.IsLocal(rel) {
-		return "", false
-	}
-	if rel == "." {
-		rel = ""
-	}
-	return filepath.ToSlash(rel), true
+// catalogued is a file that the catalog has.
+type catalogued struct {
+	catalog.File
+	book *book
+	at   string
+	rest string // of at, below the named folder, with slashes
 }
 
-// load adds the files of a root, which lies at a path of the book, as far as
-// they are under the prefix.
-func (b *book) load(ctx context.Context, c *catalog.Catalog, root catalog.Root, at, prefix string) error {
-	return c.EachFile(ctx, root, func(f catalog.File) error {
-		f.Path = path.Join(at, f.Path)
-		if _, twice := b.known[f.Path]; !twice && within(f.Path, prefix) {
-			b.known[f.Path] = entry{f, root.ID != b.root.ID}
+// load appends the files of a book that lie below a named folder.
+func (w *walk) load(files []catalogued, b *book, in place) ([]catalogued, error) {
+	prefix := b.root.Path
+	if !strings.HasSuffix(prefix, separator) {
+		prefix += separator
+	}
+	err := w.catalog.EachFile(w.ctx, b.root, func(f catalog.File) error {
+		at := prefix + filepath.FromSlash(f.Path)
+		if rest, ok := below(in.at, at); ok {
+			files = append(files, catalogued{f, b, at, rest})
 		}
 		return nil
 	})
+	return files, err
 }
 
-// within reports whether a path is that of a folder or below it.
-func within(file, folder string) bool {
-	rest, ok := strings.CutPrefix(file, folder)
-	return ok && (folder == "" || rest == "" || rest[0] == '/')
-}
-
-// see returns the catalog's entry of a file that is there, and whether that has
-// changed. Of what is in a changed file nothing is known.
-func (b *book) see(at string, info fs.FileInfo) (f catalog.File, changed bool) {
-	e, known := b.known[at]
-	delete(b.known, at)
-	f = e.File
-	size, modified := info.Size(), info.ModTime().UnixNano()
-	if !known || f.Size != size || f.Modified != modified {
-		f.Hash, f.Error, changed = catalog.Hash{}, "", true
-	}
-	changed = changed || e.moves || !f.Missing.IsZero()
-	f.Path, f.Size, f.Modified, f.Missing = at, size, modified, time.Time{}
-	return f, changed
-}
-
-// sync writes the findings into the catalog. Files that were not seen are
-// missing, unless they could not be.
-func (b *book) sync(ctx context.Context, c *catalog.Catalog, now time.Time) error {
-	ch := catalog.Changes{At: now}
-	for at, e := range b.known {
-		unsure := func(folder string) bool { return within(at, folder) }
-		if e.Missing.IsZero() && !slices.ContainsFunc(b.unsure, unsure) {
-			ch.Missing = append(ch.Missing, e.ID)
+// recall makes photos of files that the catalog has and does not say to be
+// gone, in the order of a walk.
+func (w *walk) recall(in place, files []catalogued) {
+	slices.SortStableFunc(files, func(a, b catalogued) int { return CompareNames(a.rest, b.rest) })
+	g := w.g
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.slots = slices.Grow(g.slots, len(files))
+	w.absent = make(map[string]catalog.File)
+	for _, f := range files {
+		if !f.Missing.IsZero() {
+			w.absent[f.at] = f.File
+			continue
 		}
+		if _, twice := g.known[f.at]; twice {
+			continue
+		}
+		p := place{path: f.at, name: f.rest, at: f.at, real: f.at}
+		if in.path != in.at {
+			p.path = filepath.Join(in.path, filepath.FromSlash(f.rest))
+		}
+		id := g.put(p, f.Size, time.Unix(0, f.Modified))
+		s := &g.slots[id]
+		s.pending, s.book, s.file, s.content, s.reason = true, f.book, f.ID, f.Hash, f.Error
+		g.failAgain(id)
 	}
-	for _, f := range b.found {
-		ch.Found = append(ch.Found, f.file)
-	}
-	if err := c.Sync(ctx, b.root, ch); err != nil {
-		return err
-	}
-	for i := range ch.Found {
-		b.found[i].file = ch.Found[i]
-	}
-	return nil
+	g.changed()
 }
 
-// turnTo opens the book of a named folder.
-func (w *walk) turnTo(folder string) {
-	w.book, w.prefix = nil, ""
-	if w.catalog == nil {
+// put adds a photo, with mu held.
+func (g *Gallery) put(p place, size int64, modified time.Time) (id int) {
+	id = len(g.slots)
+	g.slots = append(g.slots, slot{
+		Photo: Photo{ID: id, Path: p.path, Name: p.name, Size: size, Modified: modified},
+		at:    p.at,
+		real:  p.real,
+	})
+	g.known[p.real] = id
+	g.touch(id)
+	return id
+}
+
+// failAgain settles, with mu held, a photo of which it is known that there is
+// none in its file.
+func (g *Gallery) failAgain(id int) {
+	if s := &g.slots[id]; s.reason != "" {
+		g.settle(id, errors.New("read photo "+s.Path+": "+s.reason))
+	}
+}
+
+// add adds a photo, or sees how it has changed.
+func (w *walk) add(at place, info fs.FileInfo, twins []string) {
+	g := w.g
+	if g.busy(at.at) {
+		w.sights[at.at] = passed // it is being written
 		return
 	}
-	var err error
-	if w.book, w.prefix, err = w.openBook(folder); err != nil {
-		w.dropCatalog(err)
+	sidecars := w.listing.sidecars(filepath.Base(at.path))
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	id, known := g.known[at.real]
+	if !known {
+		// What the catalog says of a place has not been looked at for links.
+		if id, known = g.known[at.at]; known && g.slots[id].pending {
+			g.move(id, at)
+		} else {
+			id = w.addNew(at, info, twins)
+			g.meetTags(id, sidecars)
+			return
+		}
+	}
+	s := &g.slots[id]
+	own := s.at == at.at
+	if own {
+		delete(w.others, id)
+	}
+	if s.walk == w.number {
+		return // it was reached by another path
+	}
+	if !own {
+		w.others[id] = other{at, w.book}
+	}
+	turn, pending := s.turn, s.pending
+	s.walk, s.pending = w.number, false
+	w.see(id, own, info)
+	if own {
+		g.meetTags(id, sidecars)
+	}
+	if s.Unreachable || !slices.Equal(s.Twins, twins) {
+		s.Unreachable, s.Twins = false, twins
+		g.turned = append(g.turned, id)
+		g.touch(id)
+		g.changed()
+	}
+	if s.turn != turn {
+		g.changed()
+	} else if pending && s.State == Waiting {
+		g.offer(id)
 	}
 }
 
-// closeBooks writes all findings down. A walk that was called off has none to
-// be trusted.
-func (w *walk) closeBooks() {
-	for _, b := range w.books {
-		if w.catalog == nil || w.ctx.Err() != nil {
-			return
+// other is a path by which a photo was reached besides its own, which may be no
+// more.
+type other struct {
+	place
+	book *book
+}
+
+// move gives a photo another place, with mu held.
+func (g *Gallery) move(id int, to place) {
+	s := &g.slots[id]
+	delete(g.known, s.real)
+	g.known[to.real] = id
+	s.Path, s.Name, s.at, s.real = to.path, to.name, to.at, to.real
+	g.turned = append(g.turned, id)
+	g.touch(id)
+}
+
+// addNew adds a photo that was not known, with mu held.
+func (w *walk) addNew(at place, info fs.FileInfo, twins []string) (id int) {
+	g := w.g
+	id = g.put(at, info.Size(), info.ModTime())
+	s := &g.slots[id]
+	s.walk, s.book, s.Twins = w.number, w.book, twins
+	if f, ok := w.absent[at.at]; ok && w.book != nil {
+		s.file = f.ID
+		if f.Size == s.Size && f.Modified == s.Modified.UnixNano() {
+			s.content, s.reason = f.Hash, f.Error
 		}
-		if err := b.sync(w.ctx, w.catalog, w.g.now()); err != nil {
-			w.dropCatalog(err)
-			return
-		}
-		w.g.mu.Lock()
-		for _, f := range b.found {
-			w.g.slots[f.photo].file = f.file.ID
-		}
-		w.g.changed()
-		w.g.mu.Unlock()
 	}
+	w.find(id)
+	g.failAgain(id)
+	g.changed()
+	return id
+}
+
+// see compares a photo with its file, with mu held. own says that the walk has
+// come to it by the path that it has.
+func (w *walk) see(id int, own bool, info fs.FileInfo) {
+	g, s := w.g, &w.g.slots[id]
+	same := s.Size == info.Size() && s.Modified.UnixNano() == info.ModTime().UnixNano()
+	gone, passing := s.State == Gone, s.State == Failed && errors.As(s.Err, new(syscall.Errno))
+	if !same {
+		s.Size, s.Modified, s.content, s.reason = info.Size(), info.ModTime(), catalog.Hash{}, ""
+		s.Info = photo.Info{}
+	}
+	joins := own && w.book != nil && s.book != w.book
+	if joins {
+		s.book = w.book
+	}
+	if !same || joins || gone {
+		w.find(id)
+	}
+	if !same || gone || passing {
+		g.again(id, same)
+		g.failAgain(id)
+	}
+}
+
+// find notes, with mu held, that the catalog is to learn of a photo's file.
+func (w *walk) find(id int) {
+	s := &w.g.slots[id]
+	if s.book == nil || w.catalog == nil {
+		return
+	}
+	if s.file != 0 {
+		s.tags.doubt = allKinds
+	}
+	if !slices.Contains(w.books, s.book) {
+		w.books = append(w.books, s.book)
+	}
+	w.found = append(w.found, finding{id, s.book, catalog.File{
+		ID: s.file, Path: s.book.path(s.at), Size: s.Size, Modified: s.Modified.UnixNano(), Hash: s.content, Error: s.reason,
+	}})
 }
 
 func (w *walk) dropCatalog(err error) {
-	w.catalog, w.book = nil, nil
+	w.catalog, w.book, w.books = nil, nil, nil
 	if w.ctx.Err() == nil {
 		w.g.dropCatalog(err)
-	}
-}
-
-// doubt notes that what is at a place could not be looked at, or was looked at
-// elsewhere.
-func (w *walk) doubt(at place) {
-	if w.book != nil {
-		w.book.unsure = append(w.book.unsure, path.Join(w.prefix, at.name))
 	}
 }

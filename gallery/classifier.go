@@ -28,7 +28,7 @@ type Classifier struct {
 	set   label.Set
 	dim   int         // values of a vector; 0 without labels
 	parts [][]float32 // by label [1+negatives, dim]: its vector, its negatives
-	rows  []float32   // all parts, one after the other
+	all   [][]float32 // all vectors of the parts, one after the other
 
 	rewrite func(logits []float32) // nil: logits stay as they are
 }
@@ -48,7 +48,11 @@ func NewClassifier(ctx context.Context, set label.Set, e TextEmbedder) (*Classif
 
 // assemble returns a classifier of these labels that rewrites as c does.
 func (c *Classifier) assemble(set label.Set, dim int, parts [][]float32) *Classifier {
-	return &Classifier{set, dim, parts, slices.Concat(parts...), c.rewrite}
+	var all [][]float32
+	for _, part := range parts {
+		all = slices.AppendSeq(all, slices.Chunk(part, dim))
+	}
+	return &Classifier{set, dim, parts, all, c.rewrite}
 }
 
 // Rewrite returns a classifier that has f change the logits of a photo, one for
@@ -112,30 +116,35 @@ func (c *Classifier) Without(name string) *Classifier {
 
 // Logits scores a photo's vector: one logit for each label, by the model's own
 // logit of a cosine, less the logit of the closest negative where that is above
-// zero: a negative only ever counts against its label.
+// zero: a negative only ever counts against its label. Those of Scores, whose
+// Scanner adds up in another order, may differ in the last digits.
 func (c *Classifier) Logits(vector []float32, logit func(cosine float32) float32) []float32 {
+	c.fit(len(vector))
+	cosines := make([]float32, len(c.all))
+	plainScanner{}.Scan(cosines, c.all, [][]float32{vector})
 	logits := make([]float32, len(c.parts))
-	c.score(logits, vector, logit)
+	c.read(logits, cosines, logit)
 	return logits
 }
 
-// score writes the logits of one photo, one for each label.
-func (c *Classifier) score(logits, vector []float32, logit func(float32) float32) {
-	if len(c.parts) > 0 && len(vector) != c.dim {
-		panic(fmt.Sprintf("gallery: labels of %d values for a photo of %d", c.dim, len(vector)))
+// fit panics if photos of vectors of dim values do not fit the labels.
+func (c *Classifier) fit(dim int) {
+	if len(c.parts) > 0 && dim != c.dim {
+		panic(fmt.Sprintf("gallery: labels of %d values for photos of %d", c.dim, dim))
 	}
-	rest := c.rows
-	next := func() float32 {
-		row := rest[:c.dim]
-		rest = rest[c.dim:]
-		return logit(dot(vector, row))
-	}
+}
+
+// read makes of a photo's cosines, one for each of c.all, its logits, one for
+// each label.
+func (c *Classifier) read(logits, cosines []float32, logit func(float32) float32) {
 	for i, part := range c.parts {
-		positive, negative := next(), float32(0)
-		for range len(part)/c.dim - 1 {
-			negative = max(negative, next())
+		n := len(part) / c.dim
+		negative := float32(0)
+		for _, x := range cosines[1:n] {
+			negative = max(negative, logit(x))
 		}
-		logits[i] = positive - negative
+		logits[i] = logit(cosines[0]) - negative
+		cosines = cosines[n:]
 	}
 	if c.rewrite != nil {
 		c.rewrite(logits)

@@ -42,7 +42,9 @@ func textVector(text string) []float32 {
 }
 
 // fakeLogit is a model's own: steep, and below zero for most cosines.
-func fakeLogit(cosine float32) float32 { return 32*cosine - 2 }
+func fakeLogit(cosine float32) float32 { return fakeScale*cosine - 2 }
+
+const fakeScale = 32
 
 var fakeSet = label.Set{
 	Name:      "fake",

@@ -13,15 +13,15 @@ const memoryBudget = 800_000_000
 // decode is a worker: it takes photos until there are none left.
 func (r *run) decode() {
 	for {
-		id, path, ok := r.take()
+		p, ok := r.take()
 		if !ok {
 			return
 		}
-		p := prepared{id: id, path: path, reading: r.read(path)}
+		p.reading = r.read(p.path)
 		var err error
-		if r.find(&p); p.vector == nil {
+		if r.find(&p); p.known.values == nil {
 			err = r.prepare(&p)
-			p.check(path)
+			p.check(p.path)
 		}
 		r.deliver(p, err)
 	}
@@ -29,22 +29,25 @@ func (r *run) decode() {
 
 // take waits for a photo to decode. It keeps at most two batches ahead of the
 // Embedder; photos on the screen may be taken beyond that, up to as many again.
-func (r *run) take() (id int, path string, ok bool) {
+func (r *run) take() (p prepared, ok bool) {
 	g := r.g
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	most := 2*batchSize + r.workers
 	for !r.ended() {
-		if ahead := len(r.prepared) + r.held; ahead < 2*most {
+		if ahead := len(r.prepared) + r.held; ahead < 2*most && !g.paused {
 			if id, ok := g.take(ahead >= most, r.recalled); ok {
 				r.held++
-				return id, g.slots[id].Path, true
+				return prepared{id: id, turn: g.slots[id].turn, path: g.slots[id].Path}, true
 			}
 		}
 		g.moved.Wait()
 	}
-	return 0, "", false
+	return prepared{}, false
 }
+
+// void reports, with mu held, whether a photo has turned since it was taken.
+func (r *run) void(p prepared) bool { return r.g.slots[p.id].turn != p.turn }
 
 func (r *run) ended() bool { return r.over || r.ctx.Err() != nil }
 
@@ -80,26 +83,29 @@ func (r *run) prepare(p *prepared) (err error) {
 }
 
 // deliver hands a photo on to be embedded, or ends it if it has failed or its
-// vector is known. What comes after the end is dropped and remains Waiting.
+// vector is known. What comes after the end, or of a file that has changed since,
+// is dropped: the photo remains Waiting.
 func (r *run) deliver(p prepared, err error) {
 	g := r.g
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	r.held--
-	if r.ended() {
+	if r.ended() || r.void(p) {
+		g.moved.Broadcast()
 		return
 	}
 	g.slots[p.id].Info = p.info
+	g.touch(p.id)
 	switch {
 	case err != nil:
-		g.settle(p.id, nil, err)
+		g.settle(p.id, err)
 		if p.reason != "" {
 			g.note(p, nil)
 		}
-	case p.vector != nil && g.remember(p.id, p.info, p.vector):
+	case p.known.values != nil && g.remember(p.id, p.info, p.known):
 		g.note(p, nil)
-	case p.vector != nil:
-		g.settle(p.id, nil, fmt.Errorf("embed photo %s: the catalog's vector is of another size", p.path))
+	case p.known.values != nil:
+		g.settle(p.id, fmt.Errorf("embed photo %s: the catalog's vector is of another size", p.path))
 	default:
 		r.prepared = append(r.prepared, p)
 	}
@@ -122,7 +128,7 @@ func (r *run) reserve(bytes int64) bool {
 	defer g.mu.Unlock()
 	ticket := b.asked
 	b.asked++
-	for ticket != b.serving || b.bytes > 0 && b.bytes+bytes > memoryBudget {
+	for g.paused || ticket != b.serving || b.bytes > 0 && b.bytes+bytes > memoryBudget {
 		if r.ended() {
 			return false
 		}

@@ -69,11 +69,12 @@ type run struct {
 // prepared is a photo that is decoded and ready to be embedded.
 type prepared struct {
 	id    int
+	turn  int // the slot's when it was taken
 	path  string
 	info  photo.Info
 	input any
 	reading
-	vector []float32 // that the catalog has; there is no input then
+	known halved // the vector that the catalog has; there is no input then
 }
 
 // Embed embeds every photo that is Waiting, also those that a Scan running
@@ -179,7 +180,7 @@ func (r *run) start() (stop func()) {
 		workers.Wait()
 		if r.keeps {
 			r.finish()
-			g.keep.facts = nil // 20 MB of 100,000 photos
+			g.keep.tidy()
 		}
 
 		g.mu.Lock()
@@ -197,7 +198,8 @@ func (r *run) collect() []prepared {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for r.ctx.Err() == nil {
-		if len(r.prepared) > 0 {
+		r.prepared = slices.DeleteFunc(r.prepared, r.void)
+		if len(r.prepared) > 0 && !g.paused {
 			return r.batch()
 		}
 		if g.scans == 0 && g.waiting() == 0 {
@@ -296,15 +298,18 @@ func (r *run) settleOne(p prepared, vector []float32) error {
 	g := r.g
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.rows.dim == 0 {
-		g.rows.dim = len(vector)
-	}
-	if len(vector) != g.rows.dim {
+	if !g.rows.fits(len(vector)) {
 		return fmt.Errorf("embed photos: vectors of %d values do not fit the %d of those embedded before; a gallery holds one model's vectors", len(vector), g.rows.dim)
 	}
 	r.refused = 0
-	g.settle(p.id, vector, nil)
-	g.note(p, g.slots[p.id].Vector)
+	if r.void(p) {
+		return nil
+	}
+	g.rows.add(p.id, vector)
+	g.settle(p.id, nil)
+	if g.rows.halved {
+		g.note(p, g.rows.half[len(g.rows.half)-1])
+	}
 	g.changed()
 	return nil
 }
@@ -317,16 +322,22 @@ func (r *run) refuse(p prepared, err error) error {
 	}
 	r.g.mu.Lock()
 	defer r.g.mu.Unlock()
-	r.g.settle(p.id, nil, fmt.Errorf("embed photo %s: %w", p.path, err))
+	if r.void(p) {
+		return nil
+	}
+	r.g.settle(p.id, fmt.Errorf("embed photo %s: %w", p.path, err))
 	r.g.changed()
 	return nil
 }
 
-// isUnit allows for vectors computed in half precision.
+// unitError is how far the square of a vector's length may be from 1: vectors
+// may be computed in half precision.
+const unitError = 0.02
+
 func isUnit(v []float32) bool {
 	var sum float64
 	for _, x := range v {
 		sum += float64(x) * float64(x)
 	}
-	return math.Abs(sum-1) < 0.02
+	return math.Abs(sum-1) < unitError
 }

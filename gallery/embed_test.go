@@ -293,14 +293,14 @@ func TestReadersWhileEmbedding(t *testing.T) {
 			for ctx.Err() == nil {
 				n := g.Len()
 				for id := range n {
-					if p := g.Photo(id); p.ID != id || p.State == Ready && !slices.Equal(p.Vector, fakeVector(id)) {
+					if p := g.Photo(id); p.ID != id || p.State == Ready && !slices.Equal(g.Vector(id), fakeVector(id)) {
 						t.Errorf("photo %d is %+v", id, p)
 					}
 				}
 				g.Want([]int{n - 1, n - 2})
 				g.Progress()
 				g.Skipped()
-				g.Rank(fakeVector(0), 3)
+				g.Rank(fakeVector(0), 3, nil)
 				runtime.Gosched()
 			}
 		})

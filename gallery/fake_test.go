@@ -14,6 +14,8 @@ import (
 	"slices"
 	"sync"
 	"testing"
+
+	"sigla/gallery/catalog"
 )
 
 // fakeDim is odd and above 8, so that dot products have a rest.
@@ -27,6 +29,20 @@ func fakeVector(n int) []float32 {
 		v[i] = float32(r.NormFloat64())
 	}
 	return addUnit(make([]float32, fakeDim), v)
+}
+
+// rounded returns a vector as it is with a catalog: rounded to half precision,
+// and of length 1 again.
+func rounded(v []float32) []float32 {
+	half := make([]uint16, len(v))
+	catalog.Narrow(half, v)
+	wide := make([]float32, len(v))
+	catalog.Widen(wide, half)
+	inverse := float32(1 / norm(wide))
+	for i := range wide {
+		wide[i] *= inverse
+	}
+	return wide
 }
 
 // writePhoto writes a picture of one pixel, whose colour is the number n.
@@ -142,11 +158,12 @@ func fill(g *Gallery, vectors [][]float32) {
 		id := len(g.slots)
 		g.slots = append(g.slots, slot{Photo: Photo{ID: id}})
 		if v == nil {
-			g.settle(id, nil, errFake)
+			g.settle(id, errFake)
 			continue
 		}
-		g.rows.dim = len(v)
-		g.settle(id, v, nil)
+		g.rows.fits(len(v))
+		g.rows.add(id, v)
+		g.settle(id, nil)
 	}
 	g.changed()
 }
@@ -157,13 +174,17 @@ func checkReady(t *testing.T, g *Gallery, failed ...int) {
 	t.Helper()
 	for _, p := range g.Photos() {
 		if slices.Contains(failed, p.ID) {
-			if p.State != Failed || p.Err == nil || p.Vector != nil {
+			if p.State != Failed || p.Err == nil || g.Vector(p.ID) != nil {
 				t.Errorf("photo %d: state %d, error %v; want failed", p.ID, p.State, p.Err)
 			}
 			continue
 		}
-		if p.State != Ready || p.Err != nil || !slices.Equal(p.Vector, fakeVector(p.ID)) {
-			t.Errorf("photo %d: state %d, error %v, vector %v; want ready", p.ID, p.State, p.Err, p.Vector)
+		want := fakeVector(p.ID)
+		if g.rows.halved {
+			want = rounded(want)
+		}
+		if got := g.Vector(p.ID); p.State != Ready || p.Err != nil || !slices.Equal(got, want) {
+			t.Errorf("photo %d: state %d, error %v, vector %v, want %v", p.ID, p.State, p.Err, got, want)
 		}
 		if p.Info.Width != 1 || p.Info.Height != 1 {
 			t.Errorf("photo %d: info %+v", p.ID, p.Info)
@@ -173,4 +194,27 @@ func checkReady(t *testing.T, g *Gallery, failed ...int) {
 	if progress.Done != g.Len()-len(failed) || progress.Failed != len(failed) {
 		t.Errorf("progress %+v; want %d failed of %d", progress, len(failed), g.Len())
 	}
+}
+
+// A closed is a gallery that is closed, and the vectors that it had.
+type closed struct {
+	*Gallery
+	vectors [][]float32 // by ID
+}
+
+func closeGallery(t *testing.T, g *Gallery) closed {
+	t.Helper()
+	c := closed{Gallery: g}
+	for id := range g.Len() {
+		c.vectors = append(c.vectors, g.Vector(id))
+	}
+	if err := g.Close(); err != nil {
+		t.Error(err)
+	}
+	for id := range g.Len() {
+		if v := g.Vector(id); v != nil {
+			t.Errorf("photo %d has a vector after the end", id)
+		}
+	}
+	return c
 }

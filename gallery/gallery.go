@@ -1,8 +1,11 @@
 // Package gallery is a collection of photos: found, embedded, ranked and scored.
 //
-//	Scan      folders → photos, Waiting, in the order in which they are shown
+//	Scan      folders → photos, Waiting, in the order in which they are shown;
+//	          again: what is new, has changed or is gone
+//	Watch     scans again what has changed on disk
 //	Embed     decode workers (Want first, then in order) → batches → Embedder
 //	          → vectors; the photo is Ready, or Failed and says why
+//	ReadTags  sidecars and photos → what the photos are tagged with already
 //	Rank      a query's vector → the photos closest to it
 //	Scores    a Classifier's labels → a logit for every photo and label
 //	catalog   keeps vectors from one run to the next (UseCatalog)
@@ -15,6 +18,7 @@ import (
 	"context"
 	"image"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sigla/gallery/catalog"
@@ -26,8 +30,9 @@ type State uint8
 
 const (
 	Waiting State = iota // found, not yet embedded
-	Ready                // has a vector
+	Ready                // has a vector: see Gallery.Vector
 	Failed               // could not be read or embedded: see Photo.Err
+	Gone                 // its file is no longer there, or is left out by now; not shown, counted or ranked
 )
 
 // A Photo is what is known of a photo at one moment.
@@ -38,9 +43,16 @@ type Photo struct {
 	Size     int64  // bytes
 	Modified time.Time
 	State    State
-	Err      error      // why it Failed: one line that names the photo
-	Info     photo.Info // once decoded, zero before
-	Vector   []float32  // once Ready; of length 1, shared, not to be changed
+	// Unreachable says that the file could not be looked at the last time: its
+	// drive, or its folder, cannot be read. The rest is as it was before.
+	Unreachable bool
+	// Twins are the names of files beside it that hold the same picture: the
+	// raw file of a JPEG.
+	Twins   []string
+	Changed uint64     // version of the gallery in which it became what it is
+	Err     error      // why it Failed: one line that names the photo
+	Info    photo.Info // once decoded, zero before
+	Tagged  bool       // ReadTags has found Tags
 }
 
 // A Skip is a folder or file that Scan had to pass by. Err names it and says
@@ -50,43 +62,72 @@ type Skip struct {
 	Err  error
 }
 
-// Gallery is a set of photos that only grows.
+// Gallery is a set of photos. Their IDs only grow.
 type Gallery struct {
-	scanner Scanner
 	decoded func(id int, img image.Image)
 	now     func() time.Time
 	turn    chan struct{} // has the token of the running Embed
+	walking chan struct{} // has the token of the running walk
+
+	reading sync.RWMutex // held while vectors are read, before mu
 
 	mu      sync.RWMutex
 	moved   *sync.Cond    // mu; a worker may have something to do
 	version uint64        // counts changes
 	wake    chan struct{} // closed at the next change; nil if nobody waits
 
-	slots   []slot // by ID
-	known   map[string]struct{}
-	skipped []Skip
-	scans   int // running
+	slots   []slot         // by ID
+	known   map[string]int // ID by slot.real
+	turned  []int          // see Turned
+	scans   int            // running
+	walks   int            // begun
+	folders map[string]*folder
+	named   map[string]*named // what Scan was given, by place.at
+	skipped []skipped
+	leftOut LeftOut
+	notices []error
+	books   []*book  // roots of the catalog that walks have come to
+	watcher *watcher // nil: nobody watches
 
+	scanner    Scanner
 	rows       rows
+	closed     bool     // there are no vectors any more
+	dead       deadRows // of rows
+	deadShared atomic.Bool
+	ready      int
 	failed     int
+	gone       int
 	remembered int // of rows: not embedded, for the catalog had them
 	embedding  bool
+	paused     bool
 	meter      meter
 	order      order
 
 	keep keeper
+	tags tagBook
 }
 
-// A slot is a photo and whether the running Embed has begun with it.
+// A slot is a photo with what Scan and Embed have to know of it.
 type slot struct {
 	Photo
-	taken bool
+	taken      bool // the running Embed has begun with it
+	turn       int  // counts the times that its file changed, or went: what was begun before is void
+	row        int  // if embedded
+	embedded   bool // row has the vector of what is in the file
+	remembered bool // Ready by the catalog
+
+	at      string // absolute path by which it was reached
+	real    string // the same without links: its identity
+	walk    int    // the last that has seen it
+	pending bool   // the catalog says that it is there; no walk has come to it
 
 	// For the catalog.
-	tracked bool         // Scan writes its file down
+	book    *book        // where Scan writes its file down; nil: nowhere
 	file    int64        // the file's ID there, 0 until Scan has
 	content catalog.Hash // what is in it, if that was read
 	reason  string       // why there is no photo in it
+
+	tags tagging
 }
 
 // New returns an empty gallery.
@@ -95,13 +136,18 @@ func New() *Gallery {
 		scanner: plainScanner{},
 		now:     time.Now,
 		turn:    make(chan struct{}, 1),
-		known:   make(map[string]struct{}),
+		walking: make(chan struct{}, 1),
+		known:   make(map[string]int),
+		folders: make(map[string]*folder),
+		named:   make(map[string]*named),
+		tags:    newTagBook(),
 	}
 	g.moved = sync.NewCond(&g.mu)
 	return g
 }
 
-// Len returns the number of photos found so far; their IDs are below it.
+// Len returns the number of photos found so far, those that are Gone by now
+// too; their IDs are below it.
 func (g *Gallery) Len() int {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
@@ -131,14 +177,22 @@ func (g *Gallery) Photos() []Photo {
 func (g *Gallery) Skipped() []Skip {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	return append([]Skip(nil), g.skipped...)
+	list := make([]Skip, len(g.skipped))
+	for i, s := range g.skipped {
+		list[i] = s.Skip
+	}
+	return list
 }
 
 // Progress is how far a gallery has come.
 type Progress struct {
-	Found, Done, Failed int           // photos; Done have vectors
+	Version             uint64        // of the gallery, as WaitChange returns it
+	Found, Done, Failed int           // photos that are not Gone; Done have vectors
 	Remembered          int           // of those Done: from the catalog, not embedded
+	Tagged              int           // photos that ReadTags has found Tags of
+	TagsDue             bool          // there is something for ReadTags to do
 	Scanning, Embedding bool          // Embedding also while Embed waits for Scan
+	Paused              bool          // Embed, if it runs, begins with nothing
 	Rate                float64       // photos/s, done or failed, of the last seconds with work
 	Left                time.Duration // for the photos found; 0 if unknown
 }
@@ -148,12 +202,16 @@ func (g *Gallery) Progress() Progress {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	p := Progress{
-		Found:      len(g.slots),
-		Done:       len(g.rows.ids),
+		Version:    g.version,
+		Found:      len(g.slots) - g.gone,
+		Done:       g.ready,
 		Failed:     g.failed,
 		Remembered: g.remembered,
+		Tagged:     g.tags.table.photos,
+		TagsDue:    g.tags.next < len(g.slots),
 		Scanning:   g.scans > 0,
 		Embedding:  g.embedding,
+		Paused:     g.paused,
 		Rate:       g.meter.rate(g.now()),
 	}
 	if p.Rate > 0 {
@@ -187,10 +245,10 @@ func (g *Gallery) WaitChange(ctx context.Context, seen uint64) (uint64, error) {
 	}
 }
 
-// waiting returns the number of photos that are neither ready nor failed. It
-// is called with mu held.
+// waiting returns, with mu held, the number of photos that are still to be
+// embedded.
 func (g *Gallery) waiting() int {
-	return len(g.slots) - len(g.rows.ids) - g.failed
+	return len(g.slots) - g.ready - g.failed - g.gone
 }
 
 // changed tells everybody, with mu held, that something has moved.
@@ -200,6 +258,6 @@ func (g *Gallery) changed() {
 		close(g.wake)
 		g.wake = nil
 	}
-	g.meter.work(g.now(), g.embedding && g.waiting() > 0)
+	g.meter.work(g.now(), g.embedding && !g.paused && g.waiting() > 0)
 	g.moved.Broadcast()
 }

@@ -1,9 +1,12 @@
 package gallery
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
+	"slices"
 	"sync"
 
 	"sigla/gallery/catalog"
@@ -20,7 +23,7 @@ type keeper struct {
 	// The running Embed's: set before its workers begin, not changed beside
 	// them. Between two runs there are no facts.
 	index *catalog.Index
-	facts map[catalog.Hash]photo.Info
+	facts facts
 
 	// guarded by the gallery's mu
 	catalog *catalog.Catalog // nil: not open, or put away
@@ -32,23 +35,39 @@ type keeper struct {
 	read    []int  // photos whose reading is to be stored
 }
 
+// facts are what the catalog knows of photos, in the order of their hashes: a
+// map of them would take three times the memory.
+type facts []catalog.Photo
+
+// of returns the facts of a content.
+func (f facts) of(content catalog.Hash) (info photo.Info, ok bool) {
+	i, ok := slices.BinarySearchFunc(f, content, func(p catalog.Photo, h catalog.Hash) int { return bytes.Compare(p.Hash[:], h[:]) })
+	if !ok {
+		return info, false
+	}
+	p := &f[i]
+	return photo.Info{Format: p.Format, Width: p.Width, Height: p.Height, Orientation: p.Orientation, Taken: p.Taken}, true
+}
+
 // kept is what has become known of a photo's content.
 type kept struct {
 	content catalog.Hash
 	info    photo.Info
-	vector  []float32 // nil: the catalog has it
+	vector  []uint16 // nil: the catalog has it
 }
 
 // UseCatalog makes the gallery keep vectors in a catalog, and take those that
 // are there from it: Scan compares folders with what the catalog says of them,
 // Embed embeds the photos whose content has no vector of the model (UseModel)
-// yet. Photos that are the same as when they failed have Failed again.
+// yet. Photos that are the same as when they failed have Failed again. All
+// vectors are in half precision then, as the catalog keeps them.
 //
 // open is called once, by the first Scan or Embed. If it fails, or the catalog
 // does later, the gallery goes on in memory; see CatalogErr. The catalog is the
 // gallery's own then: Close closes it. Call UseCatalog before Scan.
 func (g *Gallery) UseCatalog(open func(context.Context) (*catalog.Catalog, error)) {
 	g.keep.open = open
+	g.rows.halved = true
 }
 
 // UseModel says whose vectors the Embedder computes. Call it before Embed;
@@ -67,9 +86,14 @@ func (g *Gallery) CatalogErr() error {
 	return g.keep.err
 }
 
-// Close closes the catalog. No Scan or Embed may be running or follow. The
-// photos and their vectors remain.
+// Close closes the catalog. No Scan or Embed may be running or follow. Whoever
+// reads vectors is waited for; afterwards there are photos, but no vectors.
 func (g *Gallery) Close() error {
+	g.reading.Lock()
+	defer g.reading.Unlock()
+	g.mu.Lock()
+	g.closed = true
+	g.mu.Unlock()
 	k := &g.keep
 	k.opening.Lock()
 	defer k.opening.Unlock()
@@ -137,6 +161,19 @@ func (g *Gallery) noteDamage(c *catalog.Catalog, n int) {
 	}
 }
 
+// manyFacts is from how many on the memory that they took is given back.
+const manyFacts = 10_000
+
+// tidy forgets what only a run needs. Of a large catalog that is more than what
+// remains, and the runtime would keep it for a quarter of an hour of idling.
+func (k *keeper) tidy() {
+	many := len(k.facts) >= manyFacts
+	k.facts = nil
+	if many {
+		debug.FreeOSMemory()
+	}
+}
+
 // load brings in the catalog's vectors of the model and the facts of its
 // photos. It returns whether there is a catalog to work with.
 func (g *Gallery) load(ctx context.Context) bool {
@@ -170,19 +207,21 @@ func (g *Gallery) load(ctx context.Context) bool {
 	if n := len(k.index.Damage()); n > 0 {
 		g.noteDamage(c, n)
 	}
-	k.facts = make(map[catalog.Hash]photo.Info, len(photos))
-	for _, p := range photos {
-		k.facts[p.Hash] = photo.Info{Format: p.Format, Width: p.Width, Height: p.Height, Orientation: p.Orientation, Taken: p.Taken}
-	}
+	k.facts = photos
 	return true
 }
 
-// vector returns the catalog's vector of a photo, of length 1 again after its
-// rounding to half precision.
-func (k *keeper) vector(content catalog.Hash) ([]float32, bool) {
-	v, ok := k.index.Vector(nil, content)
-	if !ok || !isUnit(v) {
-		return nil, false
+// find returns the catalog's vector of a photo's content.
+func (k *keeper) find(content catalog.Hash) (h halved, ok bool) {
+	if row, found := k.index.Find(content); found {
+		return k.row(row)
 	}
-	return addUnit(make([]float32, len(v)), v), true
+	return h, false
+}
+
+// row returns the vector in a row of the index.
+func (k *keeper) row(row int) (h halved, ok bool) {
+	values := k.index.Row(row)
+	err := catalog.Guard(func() { h, ok = measure(values) })
+	return h, ok && err == nil
 }

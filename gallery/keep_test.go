@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"image"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,7 +19,7 @@ import (
 var fakeModel = catalog.Model{Digest: "fake", Preprocess: 1, Dim: fakeDim, Name: "fake"}
 
 // session is a run of the program on a catalog: it scans, embeds and ends.
-func session(t *testing.T, data string, e Embedder, paths ...string) *Gallery {
+func session(t *testing.T, data string, e Embedder, paths ...string) closed {
 	t.Helper()
 	g := New()
 	g.UseCatalog(func(ctx context.Context) (*catalog.Catalog, error) { return catalog.Open(ctx, data) })
@@ -30,10 +29,7 @@ func session(t *testing.T, data string, e Embedder, paths ...string) *Gallery {
 	if err := g.CatalogErr(); err != nil {
 		t.Error(err)
 	}
-	if err := g.Close(); err != nil {
-		t.Error(err)
-	}
-	return g
+	return closeGallery(t, g)
 }
 
 // checkEmbedded says which photos were embedded, by their numbers.
@@ -46,9 +42,9 @@ func checkEmbedded(t *testing.T, e *fake, want ...int) {
 	}
 }
 
-// checkVectors says that each photo is ready with the vector of its content, as
-// exactly as half precision allows, and of length 1.
-func checkVectors(t *testing.T, g *Gallery) {
+// checkVectors says that each photo is ready with the vector of its content in
+// half precision, whether it was embedded or is from the catalog.
+func checkVectors(t *testing.T, g closed) {
 	t.Helper()
 	for _, p := range g.Photos() {
 		if p.State == Failed {
@@ -62,14 +58,8 @@ func checkVectors(t *testing.T, g *Gallery) {
 			t.Errorf("%s: state %d, error %v, info %+v", p.Name, p.State, p.Err, p.Info)
 			continue
 		}
-		if apart := math.Abs(norm(p.Vector) - 1); apart > 1e-6 {
-			t.Errorf("%s: its vector is %g too long", p.Name, apart)
-		}
-		for i, x := range fakeVector(number) {
-			if math.Abs(float64(x-p.Vector[i])) > 1e-3 {
-				t.Errorf("%s has the vector of another photo", p.Name)
-				break
-			}
+		if got, want := g.vectors[p.ID], rounded(fakeVector(number)); !slices.Equal(got, want) {
+			t.Errorf("%s has vector %v, want %v", p.Name, got, want)
 		}
 	}
 }
@@ -115,19 +105,16 @@ func TestFolderIsEmbeddedOnce(t *testing.T) {
 	}
 
 	// Nothing of a photo that has not changed is read.
-	g = New()
-	g.UseCatalog(func(ctx context.Context) (*catalog.Catalog, error) { return catalog.Open(ctx, data) })
-	g.UseModel(fakeModel)
-	scan(t, g, dir)
+	cold := New()
+	cold.UseCatalog(func(ctx context.Context) (*catalog.Catalog, error) { return catalog.Open(ctx, data) })
+	cold.UseModel(fakeModel)
+	scan(t, cold, dir)
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
-	embed(t, g, again)
-	if err := g.Close(); err != nil {
-		t.Error(err)
-	}
-	checkVectors(t, g)
-	if p := g.Progress(); p.Done != 100 {
+	embed(t, cold, again)
+	checkVectors(t, closeGallery(t, cold))
+	if p := cold.Progress(); p.Done != 100 {
 		t.Errorf("without the files: progress %+v", p)
 	}
 	if st, root := status(t, data); root.Files != 100 || root.Waiting != 0 || st.Photos != 100 {
@@ -153,7 +140,7 @@ func TestMovedPhotos(t *testing.T) {
 	g := session(t, data, e, dir)
 	checkEmbedded(t, e)
 	for _, p := range g.Photos() {
-		if want := map[string]int{"below/2.png": 3, "below/3.png": 2}[p.Name]; want != 0 && dot(p.Vector, fakeVector(want)) < 0.999 {
+		if want := map[string]int{"below/2.png": 3, "below/3.png": 2}[p.Name]; want != 0 && dot(g.vectors[p.ID], fakeVector(want)) < 0.999 {
 			t.Errorf("%s does not have the vector of photo %d", p.Name, want)
 		}
 	}
@@ -178,7 +165,7 @@ func TestChangedPhotos(t *testing.T) {
 	e := new(fake)
 	g := session(t, data, e, dir)
 	checkEmbedded(t, e, 1003)
-	if !slices.Equal(g.Photo(3).Vector, fakeVector(1003)) {
+	if !slices.Equal(g.vectors[3], rounded(fakeVector(1003))) {
 		t.Error("a changed photo does not have its new vector")
 	}
 	// A new date alone costs reading, not embedding.
@@ -336,12 +323,14 @@ func TestSkippedFolders(t *testing.T) {
 	session(t, data, new(fake), dir)
 	g := New()
 	g.UseCatalog(func(ctx context.Context) (*catalog.Catalog, error) { return catalog.Open(ctx, data) })
-	w := &walk{g: g, ctx: context.Background()}
-	w.catalog = g.openCatalog(w.ctx)
-	w.turnTo(realPath(dir))
-	w.skip(place{path: filepath.Join(dir, "a"), name: "a"}, fs.ErrPermission)
-	w.closeBooks()
-	if err := errors.Join(g.CatalogErr(), g.Close()); err != nil {
+	err := g.walk(context.Background(), func(w *walk) error {
+		at := rootPlace(dir)
+		w.turnTo(at)
+		w.sights[at.at] = looked
+		w.skip(at.below("a"), fs.ErrPermission)
+		return nil
+	})
+	if err := errors.Join(err, g.CatalogErr(), g.Close()); err != nil {
 		t.Error(err)
 	}
 	if _, root := status(t, data); root.Files != 2 || root.Missing != 1 {
@@ -398,7 +387,7 @@ func TestTwoModels(t *testing.T) {
 		g.UseModel(catalog.Model{Digest: "other", Preprocess: 1, Dim: 2})
 		scan(t, g, dir)
 		embed(t, g, &oddEmbedder{vectors: func(n int) [][]float32 { return slices.Repeat([][]float32{{0.6, 0.8}}, n) }})
-		if p := g.Progress(); p.Done != 3 || len(g.Photo(0).Vector) != 2 {
+		if p := g.Progress(); p.Done != 3 || len(g.Vector(0)) != 2 {
 			t.Errorf("progress %+v", p)
 		}
 		if err := errors.Join(g.CatalogErr(), g.Close()); err != nil {
@@ -483,10 +472,10 @@ func TestScanBesideEmbed(t *testing.T) {
 		scan(t, g, dir)
 		g.Want([]int{200, 100, 299})
 		g.countScans(-1)
-		if err := errors.Join(<-ended, g.CatalogErr(), g.Close()); err != nil {
+		if err := errors.Join(<-ended, g.CatalogErr()); err != nil {
 			t.Fatal(err)
 		}
-		checkVectors(t, g)
+		checkVectors(t, closeGallery(t, g))
 		if n := len(e.embedded()); n != 300*(1-run) {
 			t.Errorf("run %d: %d embedded", run, n)
 		}

@@ -7,6 +7,26 @@ import (
 	"unicode/utf8"
 )
 
+// CompareNames orders the names of photos (Photo.Name) of one root as Scan
+// finds them: of a folder first its own photos, then those of its sub-folders,
+// both in natural order.
+func CompareNames(a, b string) int {
+	for {
+		x, restX, inX := strings.Cut(a, "/")
+		y, restY, inY := strings.Cut(b, "/")
+		switch {
+		case inX != inY && inX:
+			return +1
+		case inX != inY:
+			return -1
+		}
+		if c := compareNatural(x, y); c != 0 || !inX {
+			return c
+		}
+		a, b = restX, restY
+	}
+}
+
 // compareNatural orders names as people do: numbers by value, so that img2
 // comes before img10, and letters without regard to case. Names that are the
 // same in that sense are ordered by their bytes, so the order is total.

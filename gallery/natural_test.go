@@ -40,3 +40,13 @@ func TestNaturalOrderIsTotal(t *testing.T) {
 		}
 	}
 }
+
+func TestCompareNames(t *testing.T) {
+	want := []string{"img2", "img10", "z", "A/1", "a/2", "a/b/1", "a/c/0", "B/1", "b2/x", "b10/x"}
+	got := slices.Clone(want)
+	slices.Reverse(got)
+	slices.SortFunc(got, CompareNames)
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}

@@ -9,6 +9,7 @@ type order struct {
 	near   int         // wanted[:near] are taken or settled
 	next   int         // so are the photos below next
 	left   int         // wanted photos that are waiting
+	again  []int       // photos below next that wait once more
 }
 
 // Want says which photos are on the screen now, most important first: they are
@@ -16,7 +17,7 @@ type order struct {
 func (g *Gallery) Want(ids []int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	o := order{next: g.order.next, rank: make(map[int]int, len(ids))}
+	o := order{next: g.order.next, again: g.order.again, rank: make(map[int]int, len(ids))}
 	for _, id := range ids {
 		if _, twice := o.rank[id]; twice || id < 0 || id >= len(g.slots) {
 			continue
@@ -45,6 +46,13 @@ func (g *Gallery) take(wantedOnly bool, end int) (id int, ok bool) {
 	if wantedOnly {
 		return 0, false
 	}
+	for len(o.again) > 0 {
+		id := o.again[0]
+		if o.again = o.again[1:]; g.free(id) {
+			g.slots[id].taken = true
+			return id, true
+		}
+	}
 	for ; o.next < min(len(g.slots), end); o.next++ {
 		if id := o.next; g.free(id) {
 			g.slots[id].taken = true
@@ -54,8 +62,24 @@ func (g *Gallery) take(wantedOnly bool, end int) (id int, ok bool) {
 	return 0, false
 }
 
+// free reports whether a photo may be taken. One that only the catalog knows is
+// left until Scan has seen whether it is there.
 func (g *Gallery) free(id int) bool {
-	return g.slots[id].State == Waiting && !g.slots[id].taken
+	s := &g.slots[id]
+	return s.State == Waiting && !s.taken && !s.pending
+}
+
+// offer says, with mu held, that a photo is free that was not before: it may
+// have been passed by.
+func (g *Gallery) offer(id int) {
+	o := &g.order
+	if rank, wanted := o.rank[id]; wanted {
+		o.near = min(o.near, rank)
+	}
+	if id < o.next {
+		o.again = append(o.again, id)
+	}
+	g.moved.Broadcast()
 }
 
 // untake lets go, with mu held, of the photos that were begun and not finished.
@@ -63,19 +87,21 @@ func (g *Gallery) untake() {
 	for i := range g.slots {
 		g.slots[i].taken = false
 	}
-	g.order.near, g.order.next = 0, 0
+	g.order.near, g.order.next, g.order.again = 0, 0, nil
 }
 
-// settle ends the wait of a photo, with mu held: with a vector of rows.dim
-// values, or with the reason why there is none.
-func (g *Gallery) settle(id int, vector []float32, err error) {
+// settle ends the wait of a photo, with mu held: with its vector, the last of
+// the rows, or with the reason why there is none.
+func (g *Gallery) settle(id int, err error) {
 	s := &g.slots[id]
 	if err != nil {
 		s.State, s.Err = Failed, err
 		g.failed++
 	} else {
-		s.State, s.Vector = Ready, g.rows.add(id, vector)
+		s.State, s.row, s.embedded = Ready, len(g.rows.ids)-1, true
+		g.ready++
 	}
+	g.touch(id)
 	if _, wanted := g.order.rank[id]; wanted {
 		g.order.left--
 	}

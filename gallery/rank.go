@@ -3,6 +3,7 @@ package gallery
 import (
 	"cmp"
 	"fmt"
+	"runtime"
 	"slices"
 )
 
@@ -17,42 +18,64 @@ func compareHits(a, b Hit) int {
 	return cmp.Or(cmp.Compare(b.Cosine, a.Cosine), cmp.Compare(a.ID, b.ID))
 }
 
-// A Scanner computes dot products: dst[i] = query · row i of vectors, which is
-// [len(dst), dim]. An engine may bring a faster one than the gallery's own.
-type Scanner interface {
-	Scan(dst []float32, query []float32, vectors []float32, dim int)
-}
-
-// UseScanner makes Rank use s. Call it before the first Rank.
-func (g *Gallery) UseScanner(s Scanner) { g.scanner = s }
+// chunkRows is how many rows are multiplied at a time: 50 to 500 µs of work.
+const chunkRows = 512
 
 // Rank compares the query, a unit vector of as many values as the photos'
-// vectors, with every ready photo and returns the best of them, at most limit
-// (≤ 0: all), best first and of equals the lower ID first. It is exact.
-func (g *Gallery) Rank(query []float32, limit int) []Hit {
-	g.mu.RLock()
-	blocks, dim, n := g.rows.blocks(0), g.rows.dim, len(g.rows.ids)
-	g.mu.RUnlock()
+// vectors, with every ready photo that keep wants (nil: all) and returns the
+// best of them, at most limit (≤ 0: all), best first and of equals the lower ID
+// first. It is exact. keep is asked once about each ready photo, by several
+// goroutines at once, and reads no vectors; those that it does not want are not
+// multiplied.
+func (g *Gallery) Rank(query []float32, limit int, keep func(id int) bool) []Hit {
+	v := g.view(0)
+	defer v.release()
+	n := len(v.ids)
 	if n == 0 {
 		return nil
 	}
-	if len(query) != dim {
-		panic(fmt.Sprintf("gallery: rank %d values against photos of %d", len(query), dim))
+	if len(query) != v.dim {
+		panic(fmt.Sprintf("gallery: rank %d values against photos of %d", len(query), v.dim))
 	}
 	if limit <= 0 {
 		limit = n
 	}
-	best := top{limit: min(limit, n)}
-	cosines := make([]float32, slabRows)
-	for _, b := range blocks {
-		dst := cosines[:len(b.ids)]
-		g.scanner.Scan(dst, query, b.vectors, dim)
-		for i, cosine := range dst {
-			best.add(Hit{b.ids[i], cosine})
-		}
+	chunks := (n + chunkRows - 1) / chunkRows
+	rankers := make([]ranker, min(chunks, runtime.GOMAXPROCS(0)))
+	onCores(len(rankers), chunks, func(worker, i int) {
+		r := &rankers[worker]
+		r.best.limit = min(limit, n)
+		r.rank(v, i*chunkRows, min(n, (i+1)*chunkRows), [][]float32{query}, keep)
+	})
+	var hits []Hit
+	for i := range rankers {
+		hits = append(hits, rankers[i].best.hits...)
 	}
-	slices.SortFunc(best.hits, compareHits)
-	return best.hits
+	slices.SortFunc(hits, compareHits)
+	return hits[:min(limit, len(hits))]
+}
+
+// A ranker goes through some of the rows.
+type ranker struct {
+	best    top
+	picked  rows
+	cosines [chunkRows]float32
+}
+
+// rank ranks the rows from lo to hi.
+func (r *ranker) rank(v view, lo, hi int, query [][]float32, keep func(id int) bool) {
+	part := v.part(lo, hi)
+	if keep != nil || len(v.dead) > 0 {
+		v.pick(&r.picked, lo, hi, keep)
+		part = r.picked
+	}
+	if len(part.ids) == 0 {
+		return
+	}
+	v.cosines(part, r.cosines[:len(part.ids)], query)
+	for i, id := range part.ids {
+		r.best.add(Hit{id, r.cosines[i]})
+	}
 }
 
 // top keeps the best hits of a stream in a binary heap, the worst of them at
@@ -93,38 +116,4 @@ func (t *top) sink(i int) {
 		t.hits[i], t.hits[worst] = t.hits[worst], t.hits[i]
 		i = worst
 	}
-}
-
-// plainScanner is the Scanner that runs everywhere.
-type plainScanner struct{}
-
-func (plainScanner) Scan(dst, query, vectors []float32, dim int) {
-	if len(query) != dim || len(vectors) != len(dst)*dim {
-		panic(fmt.Sprintf("gallery: scan of %d values for %d rows of %d, query of %d", len(vectors), len(dst), dim, len(query)))
-	}
-	for i := range dst {
-		dst[i] = dot(query, vectors[i*dim:][:dim])
-	}
-}
-
-// dot returns a · b. Eight sums keep the adder busy: each waits four cycles for
-// its last addition. The order of additions is fixed, so equal vectors have
-// equal products wherever they are compared.
-func dot(a, b []float32) float32 {
-	var s [8]float32
-	for len(a) >= 8 && len(b) >= 8 {
-		s[0] += a[0] * b[0]
-		s[1] += a[1] * b[1]
-		s[2] += a[2] * b[2]
-		s[3] += a[3] * b[3]
-		s[4] += a[4] * b[4]
-		s[5] += a[5] * b[5]
-		s[6] += a[6] * b[6]
-		s[7] += a[7] * b[7]
-		a, b = a[8:], b[8:]
-	}
-	for i := range min(len(a), len(b)) {
-		s[i] += a[i] * b[i]
-	}
-	return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]))
 }

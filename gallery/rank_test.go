@@ -1,12 +1,16 @@
 package gallery
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
 	"testing"
+
+	"sigla/cpu"
+	"sigla/gallery/catalog"
 )
 
 // vectorsOf returns vectors of which many are equal, and some missing.
@@ -21,27 +25,131 @@ func vectorsOf(n int) [][]float32 {
 	return vectors
 }
 
+// precisions calls test with galleries of these vectors in full and in half
+// precision, on the plain scanner and on the engine's.
+func precisions(t *testing.T, vectors [][]float32, test func(t *testing.T, g *Gallery)) {
+	for _, halved := range []bool{false, true} {
+		for name, s := range map[string]Scanner{"plain": plainScanner{}, "cpu": engine(t)} {
+			t.Run(fmt.Sprintf("%d/halved=%v/%s", len(vectors), halved, name), func(t *testing.T) {
+				g := New()
+				g.rows.halved = halved
+				g.UseScanner(s)
+				fill(g, vectors)
+				test(t, g)
+			})
+		}
+	}
+}
+
+func engine(t testing.TB) *cpu.Engine {
+	t.Helper()
+	e, err := cpu.New(cpu.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { e.Close() })
+	return e
+}
+
 func TestRank(t *testing.T) {
 	query := fakeVector(-1)
-	for _, n := range []int{0, 1, 2, 7, 255, 256, 257, 1000} {
+	filters := map[string]func(id int) bool{
+		"all":    nil,
+		"none":   func(int) bool { return false },
+		"third":  func(id int) bool { return id%3 == 1 },
+		"second": func(id int) bool { return id >= chunkRows && id < chunkRows+5 },
+	}
+	for _, n := range []int{0, 1, 2, 7, chunkRows - 1, chunkRows, chunkRows + 1, 3000} {
 		vectors := vectorsOf(n)
-		g := filled(vectors)
-		var want []Hit
-		for id, v := range vectors {
-			if v != nil {
-				want = append(want, Hit{id, dot(query, v)})
+		precisions(t, vectors, func(t *testing.T, g *Gallery) {
+			for name, keep := range filters {
+				var want []Hit
+				for id, v := range vectors {
+					if v != nil && (keep == nil || keep(id)) {
+						want = append(want, Hit{id, cosine(g, query, id)})
+					}
+				}
+				slices.SortFunc(want, compareHits)
+				for _, limit := range []int{0, -3, 1, 2, 3, 10, n - 1, n, n + 5} {
+					expect := want
+					if limit > 0 && limit < len(want) {
+						expect = want[:limit]
+					}
+					if got := g.Rank(query, limit, keep); !slices.Equal(got, expect) {
+						t.Errorf("%s, limit %d:\n got %v\nwant %v", name, limit, got, expect)
+					}
+				}
 			}
+		})
+	}
+}
+
+// cosine is that of one photo, computed by itself, and held to what its vector
+// says.
+func cosine(g *Gallery, query []float32, id int) float32 {
+	var got [1]float32
+	row := g.slots[id].row
+	v := g.view(row)
+	v.cosines(v.part(0, 1), got[:], [][]float32{query})
+	v.release()
+	if want := dot(query, g.Vector(id)); math.Abs(float64(got[0]-want)) > 1e-6 {
+		panic(fmt.Sprintf("photo %d has cosine %v, want %v", id, got[0], want))
+	}
+	return got[0]
+}
+
+// Only what is kept is read, and everybody is asked once.
+func TestRankReadsWhatIsKept(t *testing.T) {
+	g := filled(vectorsOf(5 * chunkRows))
+	s := new(countingScanner)
+	g.UseScanner(s)
+	var mu sync.Mutex
+	asked := make(map[int]int)
+	hits := g.Rank(fakeVector(0), 0, func(id int) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		asked[id]++
+		return id < 10 || id >= 4*chunkRows
+	})
+	if s.rows != len(hits) || s.calls >= 5 {
+		t.Errorf("%d rows were read in %d parts for %d hits", s.rows, s.calls, len(hits))
+	}
+	for id, n := range asked {
+		if n != 1 {
+			t.Errorf("photo %d was asked for %d times", id, n)
 		}
-		slices.SortFunc(want, compareHits)
-		for _, limit := range []int{0, -3, 1, 2, 3, 10, n - 1, n, n + 5} {
-			expect := want
-			if limit > 0 && limit < len(want) {
-				expect = want[:limit]
+	}
+	if len(asked) != g.Progress().Done {
+		t.Errorf("%d photos of %d were asked for", len(asked), g.Progress().Done)
+	}
+}
+
+// Close waits for those who read mapped memory; later there is nothing to read.
+func TestCloseWhileRanking(t *testing.T) {
+	dir, data := photoFolder(t, 40), t.TempDir()
+	session(t, data, new(fake), dir)
+	g := New()
+	g.UseCatalog(func(ctx context.Context) (*catalog.Catalog, error) { return catalog.Open(ctx, data) })
+	g.UseModel(fakeModel)
+	g.UseScanner(engine(t))
+	scan(t, g, dir)
+	embed(t, g, new(fake))
+	c := classifier(t, fakeSet, new(fakeTexts))
+	var wait sync.WaitGroup
+	for range 4 {
+		wait.Go(func() {
+			for len(g.Rank(fakeVector(0), 0, nil)) == 40 {
+				g.Scores(c, fakeLogit)
+				g.Vector(7)
 			}
-			if got := g.Rank(query, limit); !slices.Equal(got, expect) {
-				t.Errorf("%d photos, limit %d:\n got %v\nwant %v", n, limit, got, expect)
-			}
-		}
+		})
+	}
+	if err := g.Close(); err != nil {
+		t.Error(err)
+	}
+	wait.Wait()
+	if s := g.Scores(c, fakeLogit); s.Len() != 0 || s.Update() {
+		t.Errorf("%d photos were scored after the end", s.Len())
 	}
 }
 
@@ -49,7 +157,7 @@ func TestRankTies(t *testing.T) {
 	v := fakeVector(1)
 	g := filled([][]float32{fakeVector(2), v, fakeVector(3), v, v})
 	var ids []int
-	for _, h := range g.Rank(v, 3) {
+	for _, h := range g.Rank(v, 3, nil) {
 		ids = append(ids, h.ID)
 	}
 	if !slices.Equal(ids, []int{1, 3, 4}) {
@@ -64,7 +172,7 @@ func TestRankWrongLength(t *testing.T) {
 			t.Error("a query of another length was ranked")
 		}
 	}()
-	g.Rank(make([]float32, fakeDim+1), 0)
+	g.Rank(make([]float32, fakeDim+1), 0, nil)
 }
 
 func TestRankWhileFilling(t *testing.T) {
@@ -76,7 +184,7 @@ func TestRankWhileFilling(t *testing.T) {
 		}
 	})
 	for last := 0; last < 600; {
-		hits := g.Rank(fakeVector(0), 0)
+		hits := g.Rank(fakeVector(0), 0, nil)
 		if len(hits) < last {
 			t.Fatalf("%d hits after %d", len(hits), last)
 		}
@@ -91,20 +199,18 @@ func TestRankWhileFilling(t *testing.T) {
 }
 
 // countingScanner is the plain one and counts its rows.
-type countingScanner struct{ rows int }
-
-func (s *countingScanner) Scan(dst, query, vectors []float32, dim int) {
-	s.rows += len(dst)
-	plainScanner{}.Scan(dst, query, vectors, dim)
+type countingScanner struct {
+	plainScanner
+	mu          sync.Mutex
+	calls, rows int
 }
 
-func TestUseScanner(t *testing.T) {
-	g := filled(vectorsOf(300))
-	s := new(countingScanner)
-	g.UseScanner(s)
-	if hits := g.Rank(fakeVector(0), 0); s.rows != len(hits) {
-		t.Errorf("the scanner saw %d rows of %d", s.rows, len(hits))
-	}
+func (s *countingScanner) Scan(dst []float32, queries, rows [][]float32) {
+	s.mu.Lock()
+	s.calls++
+	s.rows += len(rows)
+	s.mu.Unlock()
+	s.plainScanner.Scan(dst, queries, rows)
 }
 
 func TestDot(t *testing.T) {
@@ -138,15 +244,19 @@ func randomUnits(n, dim int) [][]float32 {
 }
 
 func BenchmarkRank(b *testing.B) {
-	const n, dim = 100_000, 384
-	g := filled(randomUnits(n, dim))
-	query := randomUnits(1, dim)[0]
-	for _, limit := range []int{20, 0} {
-		b.Run(fmt.Sprintf("%dx%d/limit%d", n, dim, limit), func(b *testing.B) {
-			b.SetBytes(n * dim * 4)
-			for b.Loop() {
-				g.Rank(query, limit)
-			}
-		})
+	const n, dim = 100_000, 768
+	units := randomUnits(n+1, dim)
+	for _, halved := range []bool{false, true} {
+		g := New()
+		g.rows.halved = halved
+		g.UseScanner(engine(b))
+		fill(g, units[:n])
+		for _, limit := range []int{100, 0} {
+			b.Run(fmt.Sprintf("%dx%d/halved=%v/limit%d", n, dim, halved, limit), func(b *testing.B) {
+				for b.Loop() {
+					g.Rank(units[n], limit, nil)
+				}
+			})
+		}
 	}
 }

@@ -67,26 +67,30 @@ func (r *reading) check(path string) {
 
 // note queues, with mu held, what the catalog is to learn of a photo. The vector
 // is nil if there is none or the catalog has it.
-func (g *Gallery) note(p prepared, vector []float32) {
+func (g *Gallery) note(p prepared, vector []uint16) {
 	k := &g.keep
 	if p.file == nil || k.off {
 		return
 	}
 	s := &g.slots[p.id]
-	s.content, s.reason = p.content, p.reason
-	if p.reason != "" {
-		s.content = catalog.Hash{}
-	} else {
+	// Only if the file is as Scan saw it does the reading belong to it.
+	own := s.Size == p.file.Size() && s.Modified.Equal(p.file.ModTime())
+	if own {
+		s.content, s.reason = p.content, p.reason
+		if p.reason != "" {
+			s.content = catalog.Hash{}
+		}
+	}
+	if p.reason == "" {
 		if k.own == nil {
 			k.own = make(map[catalog.Hash]int)
 		}
 		k.own[p.content] = p.id
-		if _, known := k.facts[p.content]; vector != nil || !known {
+		if _, known := k.facts.of(p.content); vector != nil || !known {
 			k.fresh = append(k.fresh, kept{p.content, p.info, vector})
 		}
 	}
-	// Only if the file is as Scan saw it does the reading belong to it.
-	if s.tracked && s.Size == p.file.Size() && s.Modified.Equal(p.file.ModTime()) {
+	if own && s.book != nil {
 		k.read = append(k.read, p.id)
 	}
 }

@@ -1,14 +1,16 @@
 package gallery
 
 import (
+	"cmp"
 	"math"
+	"slices"
 
 	"sigla/gallery/catalog"
 	"sigla/gallery/photo"
 )
 
 // recallPart is how many photos are looked up while nobody else waits.
-const recallPart = 256
+const recallPart = 1024
 
 // anyPhoto is above every ID.
 const anyPhoto = math.MaxInt
@@ -17,13 +19,7 @@ const anyPhoto = math.MaxInt
 // Ready that have not changed since the catalog learned their vectors. It ends
 // with the run.
 func (r *run) recall() {
-	type memory struct {
-		id      int
-		content catalog.Hash
-		info    photo.Info
-		vector  []float32
-	}
-	g, k := r.g, &r.g.keep
+	g := r.g
 	var part []memory
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -36,20 +32,14 @@ func (r *run) recall() {
 		part = part[:0]
 		for id := r.recalled; id < end; id++ {
 			if s := &g.slots[id]; s.State == Waiting && s.content != (catalog.Hash{}) {
-				part = append(part, memory{id: id, content: s.content})
+				part = append(part, memory{id: id, turn: s.turn, content: s.content})
 			}
 		}
 		g.mu.Unlock()
-		for i := range part {
-			m := &part[i]
-			var ok bool
-			if m.info, ok = k.facts[m.content]; ok {
-				m.vector, _ = k.vector(m.content)
-			}
-		}
+		part = g.keep.look(part)
 		g.mu.Lock()
 		for _, m := range part {
-			if m.vector != nil {
+			if g.slots[m.id].turn == m.turn {
 				g.remember(m.id, m.info, m.vector)
 			}
 		}
@@ -58,41 +48,70 @@ func (r *run) recall() {
 	}
 }
 
+// A memory is what the catalog may know of a photo.
+type memory struct {
+	id      int
+	turn    int // of the photo
+	content catalog.Hash
+	row     int // of the index
+	info    photo.Info
+	vector  halved
+}
+
+// look returns those of the photos that the catalog knows all of, in the order
+// of their rows: so that is how a search goes through the mapped files.
+func (k *keeper) look(part []memory) []memory {
+	known := part[:0]
+	for _, m := range part {
+		var ok bool
+		if m.info, ok = k.facts.of(m.content); !ok {
+			continue
+		}
+		if m.row, ok = k.index.Find(m.content); !ok {
+			continue
+		}
+		if m.vector, ok = k.row(m.row); ok {
+			known = append(known, m)
+		}
+	}
+	slices.SortFunc(known, func(a, b memory) int { return cmp.Or(cmp.Compare(a.row, b.row), cmp.Compare(a.id, b.id)) })
+	return known
+}
+
 // remember makes a photo Ready, with mu held, without its having been embedded.
 // A vector of another size than the others is left alone.
-func (g *Gallery) remember(id int, info photo.Info, vector []float32) bool {
-	if g.rows.dim == 0 {
-		g.rows.dim = len(vector)
-	}
-	if len(vector) != g.rows.dim {
+func (g *Gallery) remember(id int, info photo.Info, vector halved) bool {
+	if !g.rows.fits(len(vector.values)) {
 		return false
 	}
 	g.slots[id].Info = info
-	g.settle(id, vector, nil)
+	g.rows.addHalved(id, vector)
+	g.settle(id, nil)
+	g.slots[id].remembered = true
 	g.remembered++
 	return true
 }
 
-// find returns what is known of a content that was just read: the vector nil if
-// nothing is.
+// find finds what is known of a content that was just read.
 func (r *run) find(p *prepared) {
 	if p.content == (catalog.Hash{}) {
 		return
 	}
 	g, k := r.g, &r.g.keep
 	g.mu.RLock()
-	if id, ok := k.own[p.content]; ok {
-		p.info, p.vector = g.slots[id].Info, g.slots[id].Vector
+	if id, ok := k.own[p.content]; ok && g.slots[id].content == p.content && g.slots[id].embedded {
+		row := g.slots[id].row
+		p.info, p.known = g.slots[id].Info, halved{g.rows.half[row], g.rows.inverse[row]}
 	}
 	g.mu.RUnlock()
-	if p.vector != nil {
+	if p.known.values != nil {
 		return
 	}
-	vector, ok := k.vector(p.content)
+	vector, ok := k.find(p.content)
 	if !ok {
 		return
 	}
-	info, known := k.facts[p.content]
+	info, known := k.facts.of(p.content)
 	if !known {
 		// The catalog was rebuilt from its vectors.
 		var err error
@@ -100,5 +119,5 @@ func (r *run) find(p *prepared) {
 			return
 		}
 	}
-	p.info, p.vector = info, vector
+	p.info, p.known = info, vector
 }

@@ -11,7 +11,13 @@ import (
 	"testing"
 )
 
-func names(g *Gallery) []string {
+// photographed is a gallery, or one that is closed.
+type photographed interface {
+	Photos() []Photo
+	Progress() Progress
+}
+
+func names(g photographed) []string {
 	var list []string
 	for _, p := range g.Photos() {
 		list = append(list, p.Name)

@@ -1,16 +1,15 @@
 package gallery
 
 import (
+	"math/bits"
 	"runtime"
-	"slices"
-	"sort"
 	"sync"
 	"sync/atomic"
 )
 
 // Scores has the logit of every ready photo for every label of a classifier,
 // and counts how many lie above a line without looking at them one by one.
-// Logits are those of Classifier.Logits, bit for bit.
+// The logit of a photo does not depend on which others were scored with it.
 type Scores struct {
 	g     *Gallery
 	c     *Classifier
@@ -19,7 +18,9 @@ type Scores struct {
 	updating sync.Mutex // held during Update
 
 	mu      sync.RWMutex
-	scored  int         // rows of the gallery
+	rows    int         // of the gallery that were looked at,
+	dead    deadRows    // those of them that no longer counted then,
+	scored  int         // and those that did
 	photos  [][]float32 // by ID; nil: not scored
 	columns []column    // by label
 }
@@ -36,31 +37,34 @@ func (g *Gallery) Scores(c *Classifier, logit func(cosine float32) float32) *Sco
 // Classifier returns whose labels these are.
 func (s *Scores) Classifier() *Classifier { return s.c }
 
-// Update adds the photos that have become ready since and reports whether there
-// were any.
+// Update adds the photos that have become ready since, takes out those that no
+// longer are, and reports whether there were any.
 func (s *Scores) Update() bool {
 	s.updating.Lock()
 	defer s.updating.Unlock()
-	scored := s.Len()
-	s.g.mu.RLock()
-	blocks := s.g.rows.blocks(scored)
-	s.g.mu.RUnlock()
-	if len(blocks) == 0 {
+	v := s.g.view(s.rows)
+	defer v.release()
+	lost := s.lost(v)
+	if len(v.ids)+len(lost) == 0 {
 		return false
 	}
-	var ids []int
-	for _, b := range blocks {
-		ids = append(ids, b.ids...)
-	}
-	rows := s.score(blocks, len(ids))
-	columns := s.extend(rows, len(ids))
+	s.c.fit(v.dim)
+	rows, added := s.score(v)
+	columns := s.change(v, added, lost)
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.scored += len(ids)
-	s.columns = columns
+	s.rows, s.dead, s.columns = v.start+len(v.ids), v.dead, columns
+	for _, id := range lost {
+		s.photos[id] = nil
+		s.scored--
+	}
 	labels := len(columns)
-	for i, id := range ids {
+	for i, id := range v.ids {
+		if !v.live(i) {
+			continue
+		}
+		s.scored++
 		if id >= len(s.photos) {
 			s.photos = append(s.photos, make([][]float32, id+1-len(s.photos))...)
 		}
@@ -69,46 +73,87 @@ func (s *Scores) Update() bool {
 	return true
 }
 
-// score returns the logits of n photos, [n, labels].
-func (s *Scores) score(blocks []block, n int) []float32 {
-	labels := len(s.c.parts)
-	rows := make([]float32, n*labels)
-	starts := make([]int, len(blocks))
-	for i := range blocks[1:] {
-		starts[i+1] = starts[i] + len(blocks[i].ids)
-	}
-	onAllCores(len(blocks), func(i int) {
-		b := blocks[i]
-		dim := len(b.vectors) / len(b.ids)
-		dst := rows[starts[i]*labels:]
-		for k := range b.ids {
-			s.c.score(dst[k*labels:(k+1)*labels], b.vectors[k*dim:(k+1)*dim], s.logit)
+// lost returns the photos whose rows counted at the last Update and no longer
+// do.
+func (s *Scores) lost(v view) (ids []int) {
+	for word, now := range v.dead {
+		if word < len(s.dead) {
+			now &^= s.dead[word]
 		}
-	})
-	return rows
+		for ; now != 0; now &= now - 1 {
+			if row := 64*word + bits.TrailingZeros64(now); row < s.rows {
+				ids = append(ids, v.before[row])
+			}
+		}
+	}
+	return ids
 }
 
-// extend returns the columns with n rows added.
-func (s *Scores) extend(rows []float32, n int) []column {
-	columns := make([]column, len(s.columns))
-	onAllCores(len(columns), func(k int) {
-		added := make([]float32, n)
-		for i := range added {
-			added[i] = rows[i*len(columns)+k]
+// score returns the logits of photos, [photos, labels], and those of each
+// label, [labels][photos].
+func (s *Scores) score(v view) (rows []float32, columns [][]float32) {
+	n, labels, queries := len(v.ids), len(s.c.parts), s.c.all
+	rows = make([]float32, n*labels)
+	columns = make([][]float32, labels)
+	for k := range columns {
+		columns[k] = make([]float32, n)
+	}
+	chunks := (n + scoreRows - 1) / scoreRows
+	cosines := make([][]float32, min(chunks, runtime.GOMAXPROCS(0)))
+	for i := range cosines {
+		cosines[i] = make([]float32, scoreRows*len(queries))
+	}
+	onCores(len(cosines), chunks, func(worker, i int) {
+		from, end := i*scoreRows, min(n, (i+1)*scoreRows)
+		part := cosines[worker][:(end-from)*len(queries)]
+		v.cosines(v.part(from, end), part, queries)
+		for k := from; k < end; k++ {
+			row := rows[k*labels : (k+1)*labels]
+			s.c.read(row, part[(k-from)*len(queries):][:len(queries)], s.logit)
+			for label, x := range row {
+				columns[label][k] = x
+			}
 		}
-		columns[k] = s.columns[k].with(added)
+	})
+	return rows, columns
+}
+
+// change returns the columns with the logits of the view's photos added, and
+// those of lost photos taken out.
+func (s *Scores) change(v view, added [][]float32, lost []int) []column {
+	columns := make([]column, len(added))
+	onCores(runtime.GOMAXPROCS(0), len(columns), func(_, k int) {
+		c := s.columns[k]
+		if len(lost) > 0 {
+			gone := make([]float32, len(lost))
+			for i, id := range lost {
+				gone[i] = s.photos[id][k]
+			}
+			c = c.without(gone)
+		}
+		live := added[k][:0]
+		for i, x := range added[k] {
+			if v.live(i) {
+				live = append(live, x)
+			}
+		}
+		columns[k] = c.with(live)
 	})
 	return columns
 }
 
-// onAllCores calls do(0) … do(n-1) and returns when all have returned.
-func onAllCores(n int, do func(i int)) {
+// scoreRows is how many rows are scored at a time.
+const scoreRows = 128
+
+// onCores calls do with the numbers 0 … n-1, on so many goroutines, which have
+// numbers, too, and returns when all calls have.
+func onCores(workers, n int, do func(worker, i int)) {
 	var next atomic.Int64
 	var wait sync.WaitGroup
-	for range min(n, runtime.GOMAXPROCS(0)) {
+	for worker := range min(workers, n) {
 		wait.Go(func() {
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				do(i)
+				do(worker, i)
 			}
 		})
 	}
@@ -138,47 +183,4 @@ func (s *Scores) Count(label int, cut float32) int {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.columns[label].count(cut)
-}
-
-// tailSize is how long a column's tail may grow before it is merged.
-const tailSize = 256
-
-// A column is the logits of one label, in two ascending lists: new ones are
-// merged into the short tail, and the tail into the long list only when it has
-// grown to a fraction of it. So adding a photo costs about the same in a
-// gallery of any size. The lists of a column are never changed.
-type column struct {
-	long, tail []float32
-}
-
-// with returns the column with values added; it sorts them.
-func (c column) with(values []float32) column {
-	slices.Sort(values)
-	tail := merge(c.tail, values)
-	if len(tail) < tailSize+len(c.long)/16 {
-		return column{c.long, tail}
-	}
-	return column{merge(c.long, tail), nil}
-}
-
-func (c column) count(cut float32) int {
-	return countFrom(c.long, cut) + countFrom(c.tail, cut)
-}
-
-// countFrom returns how many of the ascending values are cut or above.
-func countFrom(values []float32, cut float32) int {
-	return len(values) - sort.Search(len(values), func(i int) bool { return values[i] >= cut })
-}
-
-// merge returns the ascending union of two ascending lists.
-func merge(a, b []float32) []float32 {
-	out := make([]float32, 0, len(a)+len(b))
-	for len(a) > 0 && len(b) > 0 {
-		if a[0] <= b[0] {
-			out, a = append(out, a[0]), a[1:]
-		} else {
-			out, b = append(out, b[0]), b[1:]
-		}
-	}
-	return append(append(out, a...), b...)
 }

@@ -25,10 +25,11 @@ func checkScores(t *testing.T, s *Scores, g *Gallery) {
 		if !ok {
 			continue
 		}
-		if want := c.Logits(p.Vector, fakeLogit); !slices.Equal(row, want) {
-			t.Fatalf("photo %d: logits %v, want %v", p.ID, row, want)
-		}
+		want := c.Logits(g.Vector(p.ID), fakeLogit)
 		for k, x := range row {
+			if math.Abs(float64(x-want[k])) > 1e-6*fakeScale {
+				t.Fatalf("photo %d: logits %v, want %v", p.ID, row, want)
+			}
 			columns[k] = append(columns[k], x)
 		}
 	}
@@ -81,6 +82,30 @@ func TestScores(t *testing.T) {
 	}
 }
 
+// A photo has the same logits however many are scored at once.
+func TestScoresInParts(t *testing.T) {
+	c := classifier(t, fakeSet, new(fakeTexts))
+	vectors := vectorsOf(3*scoreRows + 7)
+	precisions(t, vectors, func(t *testing.T, g *Gallery) {
+		all := g.Scores(c, fakeLogit)
+		checkScores(t, all, g)
+		parts := New()
+		parts.rows.halved = g.rows.halved
+		parts.UseScanner(g.scanner)
+		s := parts.Scores(c, fakeLogit)
+		for at, step := 0, 1; at < len(vectors); at, step = at+step, step%9+1 {
+			fill(parts, vectors[at:min(at+step, len(vectors))])
+			s.Update()
+		}
+		for id := range vectors {
+			got, _ := s.Row(id)
+			if want, _ := all.Row(id); !slices.Equal(got, want) {
+				t.Fatalf("photo %d: logits %v in parts, %v at once", id, got, want)
+			}
+		}
+	})
+}
+
 func TestScoresWithoutLabels(t *testing.T) {
 	g := filled(vectorsOf(10))
 	s := g.Scores(classifier(t, label.Set{}, new(fakeTexts)), fakeLogit)
@@ -111,7 +136,7 @@ func TestScoresWhileEmbedding(t *testing.T) {
 }
 
 func BenchmarkScores(b *testing.B) {
-	const n, dim, labels = 100_000, 384, 60
+	const n, dim, labels = 100_000, 768, 60
 	units := randomUnits(n+100, dim)
 	texts := &fakeTexts{alter: func(v [][]float32) ([][]float32, error) { return units[:len(v)], nil }}
 	var set label.Set
@@ -119,7 +144,10 @@ func BenchmarkScores(b *testing.B) {
 		set.Labels = append(set.Labels, label.Label{Name: fmt.Sprint(i)})
 	}
 	c := classifier(b, set, texts)
-	g := filled(units[:n])
+	g := New()
+	g.rows.halved = true
+	g.UseScanner(engine(b))
+	fill(g, units[:n])
 	var s *Scores
 	b.Run("all", func(b *testing.B) {
 		for b.Loop() {

@@ -76,7 +76,9 @@ func (r *run) put() error {
 		i := f.info
 		b.Photos = append(b.Photos, catalog.Photo{Hash: f.content, Format: i.Format, Width: i.Width, Height: i.Height, Orientation: i.Orientation, Taken: i.Taken})
 		if f.vector != nil {
-			b.Vectors = append(b.Vectors, catalog.Record{Hash: f.content, Vector: f.vector})
+			v := make([]float32, len(f.vector))
+			catalog.Widen(v, f.vector)
+			b.Vectors = append(b.Vectors, catalog.Record{Hash: f.content, Vector: v})
 		}
 	}
 	// What has been computed is stored also when the run is called off.
@@ -99,6 +101,9 @@ func (g *Gallery) readings() (photos []int, list []catalog.Reading) {
 		if s.file == 0 {
 			later = append(later, id)
 			continue
+		}
+		if s.State == Gone || s.content == (catalog.Hash{}) && s.reason == "" {
+			continue // the file is another by now
 		}
 		photos = append(photos, id)
 		list = append(list, catalog.Reading{File: s.file, Size: s.Size, Modified: s.Modified.UnixNano(), Hash: s.content, Error: s.reason})

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -42,22 +43,53 @@ func BenchmarkView(b *testing.B) {
 
 // BenchmarkKey is a key's whole way through the explorer: Update and View.
 // What follows, the renderer's comparison with the screen, is Bubble Tea's.
+// It costs the same however many photos there are.
 func BenchmarkKey(b *testing.B) {
-	d := large(b, 10_000)
-	for _, keys := range [][2]string{{"right", "left"}, {"pgdown", "pgup"}, {"]", "["}} {
-		there, back := keyPress(keys[0]), keyPress(keys[1])
-		b.Run(keys[0], func(b *testing.B) {
-			for i := 0; b.Loop(); i++ {
-				msg := there
-				if i%2 > 0 {
-					msg = back
+	for _, n := range []int{1_000, 30_000} {
+		d := large(b, n)
+		for _, keys := range [][2]string{{"right", "left"}, {"pgdown", "pgup"}, {"]", "["}} {
+			there, back := keyPress(keys[0]), keyPress(keys[1])
+			b.Run(fmt.Sprintf("%d/%s", n, keys[0]), func(b *testing.B) {
+				for i := 0; b.Loop(); i++ {
+					msg := there
+					if i%2 > 0 {
+						msg = back
+					}
+					d.send(msg)
+					d.drain()
 				}
-				d.send(msg)
+				b.StopTimer()
+				d.rest()
+			})
+		}
+		d.close()
+	}
+}
+
+// BenchmarkEveryPhoto is what looks at every photo, beside the event loop: the
+// counts after a step of the bias, an order, the folders.
+func BenchmarkEveryPhoto(b *testing.B) {
+	d := large(b, 30_000)
+	m := d.m
+	n, ctx := m.photos.len(), context.Background()
+	at := m.desk()
+	b.Run("count", func(b *testing.B) {
+		for b.Loop() {
+			m.labels.sides.count(ctx, m.o.Gallery, m.scores, n)
+		}
+	})
+	for name, o := range map[string]order{"name": {by: byName}, "date": {by: byDate}, "label": {by: byLabel, label: "red"}} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				at.list(ctx, wish{order: o})
 			}
-			b.StopTimer()
-			d.rest()
 		})
 	}
+	b.Run("folders", func(b *testing.B) {
+		for b.Loop() {
+			survey{desk: at, sides: m.labels.sides, roots: 1, column: -1}.tree(ctx)
+		}
+	})
 }
 
 // BenchmarkFirstFrame is what the explorer adds to the time until the first

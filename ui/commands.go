@@ -16,11 +16,11 @@ import (
 // The commands behind the screen, each with the message that it ends with and
 // what that does. Their order of events:
 //
-//	scan ─────────────────────┐
+//	scan, follow ─▶ tags ─────┐
 //	load ─┬─▶ embed ──▶ moved ─┼─▶ rescore ──▶ recount
 //	      └─▶ classify ────────┘
 //
-// watch runs beside scan and embed and says that the gallery has moved.
+// watch runs beside them and says that the gallery has moved.
 
 type scanMsg struct {
 	look
@@ -31,8 +31,35 @@ func (m *root) scan() tea.Cmd {
 	g, paths := m.o.Gallery, m.o.Paths
 	return m.work.command(func(ctx context.Context) tea.Msg {
 		err := g.Scan(ctx, paths...)
-		return scanMsg{lookAt(g, 0, nil), err}
+		return scanMsg{m.lookAt(wanted{}), err}
 	})
+}
+
+// follow keeps the photos as they are on disk while the explorer is open.
+func (m *root) follow() tea.Cmd {
+	if !m.o.Watch {
+		return nil
+	}
+	g, paths := m.o.Gallery, m.o.Paths
+	return m.work.command(func(ctx context.Context) tea.Msg {
+		_ = g.Watch(ctx, paths...) // it ends with the explorer
+		return nil
+	})
+}
+
+// rescan looks for changes that nobody has told of.
+func (m *root) rescan() tea.Cmd {
+	if m.scanning {
+		m.say("the folders are being scanned")
+		return nil
+	}
+	m.scanning, m.broken = true, false
+	m.say("scanning again")
+	var watch tea.Cmd
+	if m.unwatch == nil {
+		watch = m.watch()
+	}
+	return tea.Batch(m.scan(), watch)
 }
 
 func (m *root) scanDone(msg scanMsg) tea.Cmd {
@@ -41,9 +68,9 @@ func (m *root) scanDone(msg scanMsg) tea.Cmd {
 	if msg.err != nil {
 		m.warn(msg.err)
 	}
-	cmd := m.embed()
+	cmd := tea.Batch(m.embed(), m.readTags())
 	m.settled()
-	return cmd
+	return tea.Batch(cmd, m.lookAgain())
 }
 
 type loadMsg struct {
@@ -85,7 +112,7 @@ type embedMsg struct {
 // embed starts the embedding of what waits, once there are a model and photos.
 func (m *root) embed() tea.Cmd {
 	waiting := m.progress.Found - m.progress.Done - m.progress.Failed
-	if m.enc == nil || m.embedding || waiting == 0 && !m.scanning {
+	if m.enc == nil || m.embedding || m.stopped || waiting == 0 && !m.scanning {
 		return nil
 	}
 	m.embedding = true
@@ -94,18 +121,22 @@ func (m *root) embed() tea.Cmd {
 		watch = m.watch()
 	}
 	g, enc := m.o.Gallery, m.enc
-	return tea.Batch(watch, m.work.command(func(ctx context.Context) tea.Msg {
+	ctx, stop := context.WithCancel(m.work.ctx)
+	m.stopEmbed = stop
+	return tea.Batch(watch, m.work.command(func(context.Context) tea.Msg {
+		defer stop()
 		standBack() // the engine computes here, too
 		room := &roomy{Embedder: enc}
 		defer room.close()
 		err := g.Embed(ctx, room, nil)
-		return embedMsg{lookAt(g, 0, nil), err}
+		return embedMsg{m.lookAt(wanted{}), err}
 	}))
 }
 
 func (m *root) embedDone(msg embedMsg) tea.Cmd {
 	m.see(msg.look)
 	m.embedding = false
+	m.broken = msg.err != nil
 	if msg.err != nil && !errors.Is(msg.err, context.Canceled) {
 		m.warn(msg.err)
 	}
@@ -117,7 +148,7 @@ func (m *root) embedDone(msg embedMsg) tea.Cmd {
 	if !m.embedding {
 		again = m.freeMemory()
 	}
-	return tea.Batch(again, m.rescore(), m.rank())
+	return tea.Batch(again, m.lookAgain(), m.rescore())
 }
 
 // freeMemory gives back what decoding full-size photos has left behind, which
@@ -217,6 +248,10 @@ func (m *root) rescore() tea.Cmd {
 func (m *root) scoreDone(msg scoreMsg) tea.Cmd {
 	m.scores, m.scoring = msg.scores, false
 	m.align()
+	if m.want.ordered().by == byLabel {
+		m.listPace.want(false)
+	}
+	m.refilter(false)
 	if m.stale {
 		return m.rescore()
 	}

@@ -3,6 +3,7 @@ package ui
 import (
 	"fmt"
 	"math"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -64,11 +65,15 @@ func (m *root) picture(it gallery.Photo, w, h int) []string {
 	return centred(text, w, h)
 }
 
-// facts is one line: name, size in pixels and bytes, when it was taken, or else
-// when the file was written. The name comes first: for it the time of day is
-// left out, then the date, then the size.
+// facts are two lines. The first has name, size in pixels and bytes, when it was
+// taken, or else when the file was written. The name comes first: for it the
+// time of day is left out, then the date, then the size. The second has the tags
+// in the photo's files.
 func (m *root) facts(it gallery.Photo, w, h int) []string {
 	size, name := fileSize(it.Size), clean(it.Name)
+	for _, twin := range it.Twins {
+		size += " + " + clean(strings.ToUpper(strings.TrimPrefix(path.Ext(twin), ".")))
+	}
 	if it.Info.Width > 0 {
 		size = fmt.Sprintf("%d×%d  %s", it.Info.Width, it.Info.Height, size)
 	}
@@ -94,10 +99,18 @@ func (m *root) facts(it gallery.Photo, w, h int) []string {
 	for i := range lines {
 		lines[i] = spaces(w)
 	}
-	if h > 0 {
-		lines[0] = l.fit(w)
+	if h > 1 {
+		lines[0], lines[1] = l.fit(w), m.tagLine(it, w)
 	}
 	return lines
+}
+
+// date is when a photo was taken or, if it does not say, its file was written.
+func date(it gallery.Photo) time.Time {
+	if taken := it.Info.Taken; !taken.IsZero() {
+		return taken
+	}
+	return it.Modified
 }
 
 // columns of the list of labels, in cells: the sign of the chosen one, the
@@ -174,16 +187,23 @@ func (m *root) labelLine(r labelRow, failed bool, c columns, w int) string {
 			sign = "– "
 		}
 		l.add(t.quiet, right(sign, pCells))
+		if r.tagged {
+			l.to(l.cells+c.bar+logitCells).add(t.accent, "✓")
+		}
 		return l.fit(w)
 	}
 	bar, notch, mark := t.quiet, t.quiet, "○"
 	if r.holds {
 		bar, notch, mark = t.accent, t.chosen, "●"
 	}
+	markInk := bar
+	if r.tagged {
+		mark, markInk = "✓", t.accent
+	}
 	before, at, after := chart.Meter(r.p, r.Cutoff(), c.bar)
 	l.add("", fmt.Sprintf("%*.2f ", pCells-1, r.p))
 	l.add(bar, before).add(notch, at).add(bar, after)
-	l.add("", fmt.Sprintf("%*.1f ", logitCells-1, r.logit)).add(bar, mark)
+	l.add("", fmt.Sprintf("%*.1f ", logitCells-1, r.logit)).add(markInk, mark)
 	if n := m.tally.perLabel[r.index]; n >= 0 && c.count > 0 {
 		l.add(t.quiet, right(count(n), c.count))
 	}

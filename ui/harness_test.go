@@ -70,6 +70,9 @@ func (c *colours) Embed(ctx context.Context, batch []any) ([][]float32, error) {
 }
 
 func (*colours) EmbedTexts(_ context.Context, texts []string) ([][]float32, error) {
+	if len(texts) == len(gallery.NullPrompts()) {
+		return nil, errors.New("encode text: in four dimensions all is noise") // see noisy
+	}
 	out := make([][]float32, len(texts))
 	for i, s := range texts {
 		if strings.Contains(s, "unspeakable") {
@@ -254,6 +257,13 @@ func (d *driver) rest() *driver {
 	return d
 }
 
+// drain takes the messages that have come.
+func (d *driver) drain() {
+	for len(d.msgs) > 0 {
+		d.take(<-d.msgs)
+	}
+}
+
 // start begins everything, as Bubble Tea would, and waits for the end of it.
 func (d *driver) start() *driver {
 	d.t.Helper()
@@ -289,6 +299,9 @@ func keyPress(name string) tea.KeyPressMsg {
 	}
 	if c, ok := codes[name]; ok {
 		return tea.KeyPressMsg{Code: c}
+	}
+	if name == "shift+tab" {
+		return tea.KeyPressMsg{Code: tea.KeyTab, Mod: tea.ModShift}
 	}
 	if name == "space" {
 		return tea.KeyPressMsg{Code: ' ', Text: " "}

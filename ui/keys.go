@@ -47,7 +47,18 @@ const (
 	groupBias   = "Bias and thresholds"
 	groupLabels = "Labels"
 	groupRest   = "The rest"
+
+	// Keys of a list, while it is open.
+	groupSort    = "In the list of orders"
+	groupFolders = "In the list of folders"
+	groupJobs    = "In the list of jobs"
 )
+
+var groups = []string{groupMove, groupView, groupBias, groupLabels, groupRest, groupSort, groupFolders, groupJobs}
+
+// lists says which overlay the keys of a group belong to; the others are of the
+// photos.
+var lists = map[string]overlay{groupSort: overlaySort, groupFolders: overlayFolders, groupJobs: overlayJobs}
 
 // actions is the one key table: the handlers, the hints, the ? screen, and
 // what Keys returns all come from it.
@@ -64,6 +75,8 @@ var actions = []action{
 	{KeyHelp{[]string{"enter"}, "large", "chosen photo large, and back", groupView}, (*root).toggleLarge},
 	{KeyHelp{[]string{"tab"}, "labels", "between photos and labels", groupView}, (*root).toggleFocus},
 	{KeyHelp{[]string{"/"}, "search", "search by text, best matches first", groupView}, (*root).openSearch},
+	{KeyHelp{[]string{"s"}, "sort", "sort by name, date, label, …", groupView}, (*root).openSort},
+	{KeyHelp{[]string{"f"}, "folders", "folders, to look into one", groupView}, (*root).openFolders},
 	{KeyHelp{[]string{"+", "="}, "larger", "larger thumbnails", groupView}, func(m *root) tea.Cmd { return m.zoomBy(1) }},
 	{KeyHelp{[]string{"-"}, "smaller", "smaller thumbnails", groupView}, func(m *root) tea.Cmd { return m.zoomBy(-1) }},
 	{KeyHelp{[]string{"esc"}, "back", "one step back", groupView}, (*root).back},
@@ -78,20 +91,45 @@ var actions = []action{
 	{KeyHelp{[]string{"x", "d", "delete"}, "remove", "remove the chosen label", groupLabels}, (*root).removeLabel},
 	{KeyHelp{[]string{"u"}, "undo", "undo the last change of the labels", groupLabels}, (*root).undo},
 
+	{KeyHelp{[]string{"J"}, "jobs", "what is at work, and how far it is", groupRest}, func(m *root) tea.Cmd { return m.toggleOverlay(overlayJobs) }},
+	{KeyHelp{[]string{"p"}, "pause", "pause embedding, or go on", groupRest}, (*root).togglePause},
 	{KeyHelp{[]string{"?"}, "keys", "this page", groupRest}, func(m *root) tea.Cmd { return m.toggleOverlay(overlayKeys) }},
 	{KeyHelp{[]string{"!"}, "problems", "what could not be read or saved", groupRest}, func(m *root) tea.Cmd { return m.toggleOverlay(overlayProblems) }},
+	{KeyHelp{[]string{"R"}, "rescan", "look for changes in the folders", groupRest}, (*root).rescan},
 	{KeyHelp{[]string{"ctrl+z"}, "suspend", "to the shell; fg comes back", groupRest}, func(*root) tea.Cmd { return tea.Suspend }},
 	{KeyHelp{[]string{"q", "ctrl+c"}, "quit", "leave", groupRest}, func(*root) tea.Cmd { return tea.Quit }},
+
+	{KeyHelp{[]string{"enter", "space"}, "sort so", "sort so; again: turned round", groupSort}, (*root).sortChosen},
+	{KeyHelp{[]string{"r"}, "turn round", "the other way round", groupSort}, (*root).turnRound},
+	{KeyHelp{[]string{"m"}, "match", "how well they fit the search", groupSort}, func(m *root) tea.Cmd { return m.sortFor("match") }},
+	{KeyHelp{[]string{"f"}, "folder", "as they lie in the folders", groupSort}, func(m *root) tea.Cmd { return m.sortFor("folder") }},
+	{KeyHelp{[]string{"n"}, "name", "name of the file", groupSort}, func(m *root) tea.Cmd { return m.sortFor("name") }},
+	{KeyHelp{[]string{"d"}, "date", "date taken, or else written", groupSort}, func(m *root) tea.Cmd { return m.sortFor("date") }},
+	{KeyHelp{[]string{"b"}, "size", "size of the file", groupSort}, func(m *root) tea.Cmd { return m.sortFor("size") }},
+	{KeyHelp{[]string{"p"}, "probability", "probability of the chosen label", groupSort}, func(m *root) tea.Cmd { return m.sortFor("probability") }},
+	{KeyHelp{[]string{"l"}, "likeness", "likeness to the chosen photo", groupSort}, func(m *root) tea.Cmd { return m.sortFor("likeness") }},
+
+	{KeyHelp{[]string{"enter"}, "look into", "show only what is in the folder", groupFolders}, (*root).enterFolder},
+	{KeyHelp{[]string{"right"}, "open", "show the folders in it", groupFolders}, (*root).unfold},
+	{KeyHelp{[]string{"left"}, "close", "hide them, or one level up", groupFolders}, (*root).fold},
+
+	{KeyHelp{[]string{"x"}, "stop", "stop embedding, or start it", groupJobs}, (*root).toggleStop},
+}
+
+// keyIn is a key where it has its meaning: in an overlay, or with the photos.
+type keyIn struct {
+	overlay overlay
+	key     string
 }
 
 // byKey finds the action of a key; it is filled in init because the handlers
 // refer to the table themselves.
-var byKey = map[string]func(*root) tea.Cmd{}
+var byKey = map[keyIn]func(*root) tea.Cmd{}
 
 func init() {
 	for _, a := range actions {
 		for _, k := range a.Keys {
-			byKey[k] = a.do
+			byKey[keyIn{lists[a.Group], k}] = a.do
 		}
 	}
 }
@@ -106,10 +144,13 @@ func Keys() []KeyHelp {
 }
 
 // hint finds the row of an action by its name, for the hints in the header.
-func hint(name string) string {
+func hint(name string) string { return keyOf(name) + " " + name }
+
+// keyOf is the first key of an action.
+func keyOf(name string) string {
 	for _, a := range actions {
 		if a.Name == name {
-			return a.KeyHelp.Keys[0] + " " + a.Name
+			return a.KeyHelp.Keys[0]
 		}
 	}
 	panic("no action " + name)

@@ -5,20 +5,24 @@ import (
 	"testing"
 )
 
-// TestKeyTable: no key has two meanings, every row says what it does, and the
-// help fits into the narrowest page.
+// TestKeyTable: no key has two meanings in one place, every row says what it
+// does, names are unique, and the help fits into the narrowest page.
 func TestKeyTable(t *testing.T) {
-	seen := map[string]string{}
-	groups := []string{groupMove, groupView, groupBias, groupLabels, groupRest}
+	seen, names := map[keyIn]string{}, map[string]bool{}
 	for _, k := range Keys() {
 		if len(k.Keys) == 0 || k.Name == "" || k.Help == "" || !slices.Contains(groups, k.Group) {
 			t.Errorf("incomplete row %+v", k)
 		}
+		if names[k.Name] {
+			t.Errorf("two rows are called %q", k.Name)
+		}
+		names[k.Name] = true
 		for _, key := range k.Keys {
-			if other := seen[key]; other != "" {
+			in := keyIn{lists[k.Group], key}
+			if other := seen[in]; other != "" {
 				t.Errorf("%s means %q and %q", key, other, k.Name)
 			}
-			seen[key] = k.Name
+			seen[in] = k.Name
 			if got := keyPress(key).String(); got != key {
 				t.Errorf("Bubble Tea calls the key %q %q", key, got)
 			}
@@ -34,7 +38,7 @@ func TestOverlays(t *testing.T) {
 	for _, g := range []string{groupMove, groupView} {
 		d.has(g)
 	}
-	d.has("lines more").press("down", "j", "pgdown", "pgdown", "space").has("Ctrl-C", "leave").hasNot("lines more")
+	d.has("lines more").press("down", "j", "pgdown", "pgdown", "pgdown", "space").has("In the list of jobs", "stop embedding").hasNot("lines more")
 	d.press("up", "g").has(groupMove).press("?").has("001-red")
 	// A key of the photos closes the page and does what it does.
 	d.press("?", "right").has("001-red")

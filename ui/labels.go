@@ -22,11 +22,7 @@ type labels struct {
 	unsaved bool  // set has changed since the save that runs, or was made last
 	saveErr error // why the last save failed; nil if it did not
 
-	// For each label of set: its column in the scores or -1 while its texts
-	// are not embedded, and the smallest logit at which it holds, with the
-	// bias as it is and with δ = 0.
-	columns    []int
-	cuts, base []float32
+	sides
 
 	chosen string // name of the chosen label; "" before one was chosen
 	top    int    // first row of the list on screen
@@ -39,6 +35,15 @@ type labels struct {
 
 	listed   []labelRow // what rows returned last; nil if that no longer holds
 	listedOf int        // ID of the photo that listed is of, or -1
+}
+
+// sides say, for each label of the set, on which side a logit is: its column in
+// the scores or -1 while its texts are not embedded, and the smallest logit at
+// which it holds, with the bias as it is and with δ = 0. The slices are replaced
+// and never changed.
+type sides struct {
+	columns    []int
+	cuts, base []float32
 }
 
 // place is where the chosen label stands in the list, and how many rows the
@@ -62,14 +67,15 @@ func (m *root) align() {
 			at[s.Name] = i
 		}
 	}
-	l.columns = make([]int, len(l.set.Labels))
+	columns := make([]int, len(l.set.Labels))
 	for i, own := range l.set.Labels {
 		c, ok := at[own.Name]
 		if !ok || !sameTexts(own, l.set.Templates, scored.Labels[c], scored.Templates) {
 			c = -1
 		}
-		l.columns[i] = c
+		columns[i] = c
 	}
+	l.columns = columns
 	zero := m.score
 	zero.Delta = 0
 	l.base = cuts(zero, l.set)
@@ -112,6 +118,8 @@ func (m *root) change(kind string, labels []label.Label) tea.Cmd {
 
 func (m *root) changed() tea.Cmd {
 	m.align()
+	m.tallyPace.want(true)
+	m.refilter(true)
 	m.labels.changed, m.labels.seen = true, place{}
 	var classify tea.Cmd
 	if slices.Contains(m.labels.columns, -1) {
@@ -234,11 +242,12 @@ func (m *root) thresholdBy(direction int) tea.Cmd {
 // labelRow is one label as the detail pane lists it.
 type labelRow struct {
 	label.Label
-	index int // in the set
-	known bool
-	logit float32
-	p     float64
-	holds bool
+	index  int  // in the set
+	tagged bool // the photo has it as a tag already
+	known  bool
+	logit  float32
+	p      float64
+	holds  bool
 }
 
 // rows lists all labels for the chosen photo, the most probable first; those
@@ -265,7 +274,7 @@ func (m *root) sorted(id int) []labelRow {
 	}
 	rows := make([]labelRow, len(l.set.Labels))
 	for i, own := range l.set.Labels {
-		rows[i] = labelRow{Label: own, index: i}
+		rows[i] = labelRow{Label: own, index: i, tagged: m.tagged(id, own)}
 		if c := l.columns[i]; c >= 0 && c < len(logits) {
 			r := &rows[i]
 			r.known, r.logit = true, logits[c]

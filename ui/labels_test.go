@@ -38,7 +38,7 @@ func (d *driver) wantTally() {
 	want := tally{perLabel: make([]int, len(m.labels.set.Labels))}
 	scored := m.classes.Set()
 	for id := range m.progress.Found {
-		vector := m.o.Gallery.Photo(id).Vector
+		vector := m.o.Gallery.Vector(id)
 		if vector == nil {
 			continue
 		}

@@ -21,7 +21,7 @@ func TestCatalogOfNoUse(t *testing.T) {
 		t.Errorf("progress %+v", p)
 	}
 	d.m.toast = toast{}
-	d.m.see(lookAt(d.m.o.Gallery, 0, nil))
+	d.m.see(d.m.lookAt(wanted{}))
 	if text := d.m.toast.text; text != "" {
 		t.Errorf("said again: %q", text)
 	}

@@ -44,6 +44,15 @@ func (l *lru[K, V]) put(k K, v V, cost int) {
 	}
 }
 
+// forget removes the values of keys that match.
+func (l *lru[K, V]) forget(match func(K) bool) {
+	for k, e := range l.entries {
+		if match(k) {
+			l.remove(e)
+		}
+	}
+}
+
 func (l *lru[K, V]) remove(e *list.Element) {
 	entry := l.order.Remove(e).(*lruEntry[K, V])
 	delete(l.entries, entry.key)

@@ -119,8 +119,11 @@ func (m *root) back() tea.Cmd {
 		m.focus = onPhotos
 	case m.large:
 		m.large = false
-	case m.search.active:
+	case m.want.query.text != "":
 		m.endSearch()
+	case !m.want.folder.any():
+		m.want.folder = m.above()
+		m.wished()
 	}
 	return nil
 }
@@ -136,11 +139,14 @@ func (m *root) click(at tea.Mouse) tea.Cmd {
 	if at.Button != tea.MouseLeft || m.prompt != nil || !m.lay.usable() {
 		return nil
 	}
+	l := m.lay
+	if m.overlay == overlayFolders && l.left.contains(at.X, at.Y) {
+		return m.clickFolder(at.Y - l.left.y - 1)
+	}
 	if m.overlay != overlayNone {
 		m.overlay = overlayNone
 		return nil
 	}
-	l := m.lay
 	switch {
 	case l.slider.contains(at.X, at.Y):
 		m.slide(at.X)
@@ -195,6 +201,8 @@ func (m *root) wheel(at tea.Mouse) {
 	l := m.lay
 	switch {
 	case n == 0 || m.prompt != nil:
+	case m.overlay == overlayFolders:
+		m.folders.at += n
 	case m.overlay != overlayNone:
 		m.overlayTop = max(0, m.overlayTop+n)
 	case l.labels.contains(at.X, at.Y):

@@ -1,37 +1,60 @@
 package ui
 
 import (
-	"fmt"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
-
-	"sigla/gallery"
 )
 
-// overlay is a page in place of the photos.
+// overlay is what stands in front of the photos and has the keys: a page in
+// place of all, a list in place of the sheet, or a panel.
 type overlay uint8
 
 const (
 	overlayNone overlay = iota
 	overlayKeys
 	overlayProblems
+	overlayFolders
+	overlaySort
+	overlayJobs
 )
+
+// isPage reports whether the overlay is a page of lines.
+func (o overlay) isPage() bool { return o == overlayKeys || o == overlayProblems }
 
 func (m *root) toggleOverlay(o overlay) tea.Cmd {
 	if m.overlay == o {
 		o = overlayNone
 	}
-	m.overlay, m.overlayTop = o, 0
+	m.overlay, m.overlayTop, m.overlayAt = o, 0, 0
 	if o == overlayProblems {
 		return m.lookAgain()
 	}
 	return nil
 }
 
-// overlayKey takes the keys that a page has a use for and reports whether it
-// did; the others mean what they always mean, after the page is closed.
-func (m *root) overlayKey(key string) bool {
+// overlayKey gives a key to the overlay and reports whether that has a use for
+// it; the others mean what they always mean, after the overlay is closed.
+func (m *root) overlayKey(msg tea.KeyPressMsg) (tea.Cmd, bool) {
+	if do, ok := byKey[keyIn{m.overlay, msg.String()}]; ok {
+		return do(m), true
+	}
+	switch m.overlay {
+	case overlayFolders:
+		if msg.String() == "ctrl+c" || msg.String() == "ctrl+z" {
+			return nil, false
+		}
+		return nil, m.foldersKey(msg)
+	case overlaySort:
+		return nil, m.choiceKey(msg.String())
+	case overlayJobs:
+		return nil, m.jobsKey(msg.String())
+	}
+	return nil, m.pageKey(msg.String())
+}
+
+// pageKey takes the keys that a page has a use for.
+func (m *root) pageKey(key string) bool {
 	switch key {
 	case "up", "k":
 		m.overlayTop = max(0, m.overlayTop-1)
@@ -84,7 +107,6 @@ func (m *root) overlayLines() []string {
 
 // keysPage lists the key table, in two columns where there is room.
 func (m *root) keysPage(w int) []string {
-	groups := []string{groupMove, groupView, groupBias, groupLabels, groupRest}
 	if w < 110 {
 		var all []string
 		for _, g := range groups {
@@ -94,8 +116,8 @@ func (m *root) keysPage(w int) []string {
 	}
 	half := w / 2
 	var a, b []string
-	for i, g := range groups {
-		if i < 2 {
+	for _, g := range groups {
+		if len(a) <= len(b) {
 			a = append(a, m.keyGroup(g, half)...)
 		} else {
 			b = append(b, m.keyGroup(g, w-half)...)
@@ -132,6 +154,9 @@ func (m *root) keyGroup(group string, w int) []string {
 	return append(lines, spaces(w))
 }
 
+// mostReasons bounds the page of problems.
+const mostReasons = 500
+
 // problemsPage lists what could not be read or saved, and why.
 func (m *root) problemsPage(w int) []string {
 	var reasons []string
@@ -141,19 +166,34 @@ func (m *root) problemsPage(w int) []string {
 	if m.scanErr != nil {
 		reasons = append(reasons, m.scanErr.Error())
 	}
-	for _, s := range m.skipped {
+	for _, err := range m.notices {
+		reasons = append(reasons, err.Error())
+	}
+	n := len(reasons) + len(m.skipped) + m.progress.Failed
+	for _, s := range m.skipped[:min(len(m.skipped), mostReasons)] {
 		reasons = append(reasons, s.Err.Error())
 	}
-	for _, it := range m.photos {
-		if it.State == gallery.Failed {
-			reasons = append(reasons, it.Err.Error())
-		}
+	for _, err := range m.failed {
+		reasons = append(reasons, err.Error())
 	}
 	var lines []string
 	if err := m.labels.saveErr; err != nil {
 		lines = append(m.problems("Labels not saved; the next change, or quitting, tries again", []string{err.Error()}, w), spaces(w))
 	}
-	return append(lines, m.problems(fmt.Sprintf("Could not be read: %d", len(reasons)), reasons, w)...)
+	shown := reasons[:min(len(reasons), mostReasons)]
+	lines = append(lines, m.problems("Could not be read: "+count(n), shown, w)...)
+	if n > len(shown) && len(shown) == mostReasons {
+		lines = append(lines, left("  … "+count(n-len(shown))+" more; sigla index --status lists all", w))
+	}
+	if s := m.leftOut.String(); s != "" {
+		lines = append(lines, spaces(w))
+		for _, s := range wrap("Left out: "+s, w-4) {
+			var l line
+			l.add("", "  ").add(m.theme.quiet, s)
+			lines = append(lines, l.fit(w))
+		}
+	}
+	return lines
 }
 
 // problems lists reasons below a heading.

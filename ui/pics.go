@@ -107,6 +107,18 @@ func (p *pictures) keep(id int, t thumb) {
 	}
 }
 
+// forget forgets the pictures of a photo whose file has changed.
+func (p *pictures) forget(id int) {
+	own := func(other int) bool { return other == id }
+	p.mu.Lock()
+	p.thumbs.forget(own)
+	p.large.forget(own)
+	p.mu.Unlock()
+	delete(p.peeked, id)
+	delete(p.broken, id)
+	p.drawn.forget(func(d drawing) bool { return d.id == id })
+}
+
 // take makes what is wanted of a decoded photo.
 func (p *pictures) take(id int, img image.Image, enlarge bool) {
 	if enlarge {
@@ -140,12 +152,12 @@ func (p *pictures) offer(id int, img image.Image) {
 // commands for as many as may be loaded now. Wishes not yet begun are
 // forgotten. While the gallery embeds, it decodes what is on the screen before
 // all else, and offers it: those photos are not decoded here as well.
-func (p *pictures) want(photos []gallery.Photo, ids []int, embedding bool) []tea.Cmd {
+func (p *pictures) want(photos *album, ids []int, embedding bool) []tea.Cmd {
 	wanted := make(map[int]bool, len(ids))
 	var cmds []tea.Cmd
 	for _, id := range ids {
 		wanted[id] = true
-		it := photos[id]
+		it := photos.at(id)
 		if it.State == gallery.Failed || p.broken[id] != nil {
 			continue
 		}
@@ -191,10 +203,17 @@ func (p *pictures) load(it gallery.Photo) tea.Cmd {
 	p.loading = it.ID
 	return p.work.command(func(context.Context) tea.Msg {
 		standBack()
-		img, _, err := photo.Read(it.Path)
+		p.mu.Lock()
+		enlarge := p.enlarge == it.ID
+		p.mu.Unlock()
+		side := 2 * thumbSide // what Fit shrinks without loss
+		if enlarge {
+			side = largeSide
+		}
+		img, info, err := photo.ReadFor(it.Path, func(w, h int) bool { return max(w, h) >= side })
 		if err == nil {
 			p.mu.Lock()
-			enlarge := p.enlarge == it.ID
+			enlarge = p.enlarge == it.ID && (enlarge || img.Bounds().Dx() == info.Width)
 			p.mu.Unlock()
 			p.take(it.ID, img, enlarge)
 		}
@@ -299,9 +318,10 @@ func (m *root) fetch() tea.Cmd {
 	around := slices.Concat(visible, m.at(to, to+page), m.at(from-page, from))
 	var cmds []tea.Cmd
 	if it, ok := m.chosen(); ok && m.lay.picture.h > 0 { // before others are decoded
-		cmds = append(cmds, m.pics.wantLarge(it, m.lay.picture.w, m.lay.picture.h, m.embedding))
+		cmds = append(cmds, m.pics.wantLarge(it, m.lay.picture.w, m.lay.picture.h, m.decoding()))
 	}
-	cmds = append(cmds, m.pics.want(m.photos, around[:min(len(around), thumbsAround)], m.embedding)...)
+	m.near = around[:min(len(around), thumbsAround)]
+	cmds = append(cmds, m.pics.want(&m.photos, m.near, m.decoding())...)
 	if !slices.Equal(visible, m.window) {
 		m.window = visible
 		cmds = append(cmds, m.lookAgain())

@@ -59,19 +59,20 @@ var (
 type shelf struct {
 	t testing.TB
 	*pictures
-	photos []gallery.Photo
+	photos album
 	ids    []int
 }
 
 func newShelf(t testing.TB, n int) *shelf {
 	dir := t.TempDir()
 	ctx, stop := context.WithCancelCause(context.Background())
-	s := &shelf{t: t, pictures: newPictures(newWork(ctx, stop)), ids: ids(0, n)}
+	s := &shelf{t: t, pictures: newPictures(newWork(ctx, stop))}
 	t.Cleanup(s.work.close)
 	for id := range n {
 		path := filepath.Join(dir, string(rune('a'+id))+".jpg")
 		cameraPhoto(t, path, filled(640, 480, blue), filled(160, 120, red))
-		s.photos = append(s.photos, gallery.Photo{ID: id, Path: path})
+		s.photos.put(gallery.Photo{ID: id, Path: path})
+		s.ids = append(s.ids, id)
 	}
 	return s
 }
@@ -91,13 +92,13 @@ func (s *shelf) run(cmds ...tea.Cmd) {
 // peekAll has every stored thumbnail looked for.
 func (s *shelf) peekAll() {
 	for range s.ids {
-		s.run(s.want(s.photos, s.ids, true)...)
+		s.run(s.want(&s.photos, s.ids, true)...)
 	}
 }
 
 func (s *shelf) wantCommands(embedding bool, n int) []tea.Cmd {
 	s.t.Helper()
-	cmds := s.want(s.photos, s.ids, embedding)
+	cmds := s.want(&s.photos, s.ids, embedding)
 	if len(cmds) != n {
 		s.t.Errorf("%d commands, want %d", len(cmds), n)
 	}
@@ -128,7 +129,7 @@ func TestPicturesWhileEmbedding(t *testing.T) {
 		s.wantThumb(id, true)
 	}
 	s.wantCommands(true, 0)
-	if s.wantLarge(s.photos[0], 320, 100, true) != nil {
+	if s.wantLarge(s.photos.at(0), 320, 100, true) != nil {
 		t.Error("a waiting photo is decoded for the large view")
 	}
 	s.offer(0, filled(640, 480, blue))
@@ -138,11 +139,28 @@ func TestPicturesWhileEmbedding(t *testing.T) {
 	s.wantLargePicture(0, true) // the large view waits for it
 	s.wantLargePicture(1, false)
 
-	s.photos[2].State = gallery.Ready // no worker will bring it any more
+	ready := s.photos.at(2)
+	ready.State = gallery.Ready // no worker will bring it any more
+	s.photos.put(ready)
 	load := s.wantCommands(true, 1)
 	s.run(load...)
 	s.wantThumb(2, false)
 	s.wantCommands(true, 0)
+}
+
+// TestPicturesStale: a stored thumbnail of another aspect is of another picture
+// and is not shown. The photo itself comes next.
+func TestPicturesStale(t *testing.T) {
+	s := newShelf(t, 1)
+	cameraPhoto(t, s.photos.at(0).Path, filled(480, 640, blue), filled(160, 120, red))
+	s.peekAll()
+	if _, ok := s.thumb(0); ok {
+		t.Error("a stale thumbnail is shown")
+	}
+	s.run(s.wantCommands(false, 1)...)
+	if got, ok := s.thumb(0); !ok || got.rough || got.Rect.Size() != image.Pt(120, 160) {
+		t.Errorf("thumbnail %v, %+v", ok, got)
+	}
 }
 
 // TestPicturesOneByOne: never are two photos decoded here at once, for
@@ -150,7 +168,7 @@ func TestPicturesWhileEmbedding(t *testing.T) {
 func TestPicturesOneByOne(t *testing.T) {
 	s := newShelf(t, 3)
 	s.peekAll()
-	large := s.wantLarge(s.photos[1], 320, 100, false)
+	large := s.wantLarge(s.photos.at(1), 320, 100, false)
 	if large == nil {
 		t.Fatal("the large picture is not loaded")
 	}
@@ -159,7 +177,7 @@ func TestPicturesOneByOne(t *testing.T) {
 	s.wantLargePicture(1, true)
 
 	load := s.wantCommands(false, 1)
-	if s.wantLarge(s.photos[0], 320, 100, false) != nil {
+	if s.wantLarge(s.photos.at(0), 320, 100, false) != nil {
 		t.Error("a second photo is decoded beside the first")
 	}
 	s.run(load...)

@@ -1,8 +1,6 @@
 package ui
 
 import (
-	"slices"
-
 	"charm.land/bubbles/v2/key"
 	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
@@ -11,32 +9,12 @@ import (
 // prompt asks for a line of text in place of the status line. It stays open
 // with what was typed if done says that it cannot be used.
 type prompt struct {
-	input   textinput.Model
-	hint    string
-	history *history // what up and down go through; nil: nothing
-	done    func(m *root, text string) (cmd tea.Cmd, ok bool)
-}
-
-// history is what was entered before, oldest first, and how far up one has
-// gone: 0 is the line that is being typed.
-type history struct {
-	lines []string
-	up    int
-}
-
-// add keeps a line as the newest, once.
-func (h *history) add(line string) {
-	h.lines = append(slices.DeleteFunc(h.lines, func(old string) bool { return old == line }), line)
-	h.up = 0
-}
-
-// move goes up the history by n and returns the line there.
-func (h *history) move(n int) string {
-	h.up = max(0, min(h.up+n, len(h.lines)))
-	if h.up == 0 {
-		return ""
-	}
-	return h.lines[len(h.lines)-h.up]
+	input        textinput.Model
+	hint         string
+	history      *history  // what up and down go through; nil: nothing
+	complete     Completer // nil: tab does nothing
+	*completions           // shown; nil: none
+	done         func(m *root, text string) (cmd tea.Cmd, ok bool)
 }
 
 // newPrompt opens a prompt. The cursor is the terminal's own, which blinks
@@ -54,9 +32,12 @@ func newPrompt(sign, hint string, done func(*root, string) (tea.Cmd, bool)) *pro
 
 func (m *root) openSearch() tea.Cmd {
 	m.prompt = newPrompt("/ ", "what it shows, or a photo's path · ↑ earlier · Esc back", (*root).find)
-	m.prompt.history = &m.searched
+	m.prompt.history, m.prompt.complete = &m.searched, m.o.Complete
 	m.searched.up = 0
-	return nil
+	if m.o.Complete != nil {
+		return nil
+	}
+	return m.gatherWords(m.prompt)
 }
 
 func (m *root) openAdd() tea.Cmd {
@@ -74,7 +55,14 @@ func (m *root) promptKey(msg tea.KeyPressMsg) tea.Cmd {
 	switch msg.String() {
 	case "ctrl+c":
 		return tea.Quit
+	case "tab", "shift+tab":
+		p.tab(msg.String() == "tab")
+		return nil
 	case "esc":
+		if p.completions != nil {
+			p.completions = nil
+			return nil
+		}
 		m.prompt = nil
 		return nil
 	case "enter":
@@ -89,22 +77,26 @@ func (m *root) promptKey(msg tea.KeyPressMsg) tea.Cmd {
 			if msg.String() == "down" {
 				n = -1
 			}
-			p.input.SetValue(p.history.move(n))
+			p.input.SetValue(p.history.move(p.input.Value(), n))
 			p.input.CursorEnd()
 			return nil
 		}
 	}
 	p.input, _ = p.input.Update(msg) // without its own cursor it has no commands
+	if p.completions != nil {
+		p.list() // of what is typed now
+	}
 	return nil
 }
 
 // paste goes into the prompt; without one it is a search, not keys.
 func (m *root) paste(msg tea.PasteMsg) tea.Cmd {
+	var cmd tea.Cmd
 	if m.prompt == nil {
-		m.openSearch()
+		cmd = m.openSearch()
 	}
 	m.prompt.input, _ = m.prompt.input.Update(msg)
-	return nil
+	return cmd
 }
 
 // promptLine draws the prompt and returns where the cursor is. What is wrong

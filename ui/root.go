@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"image"
+	"strings"
+	"sync/atomic"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/colorprofile"
@@ -25,7 +27,8 @@ type root struct {
 	theme  theme
 
 	overlay    overlay
-	overlayTop int // first line shown of an overlay
+	overlayTop int // first line shown of a page
+	overlayAt  int // chosen row of a panel
 	prompt     *prompt
 	toast      toast
 	focus      focus
@@ -33,23 +36,39 @@ type root struct {
 	zoom       int
 
 	// The photos: what is known of them, and where we stand among them.
-	photos   []gallery.Photo // as last seen, by ID
+	photos   album
+	known    atomic.Int64 // photos.len, for commands: what they need not look at again
+	turns    atomic.Int64 // likewise: turns of photos seen, see gallery.Turned
+	gone     int          // of photos
 	progress gallery.Progress
 	skipped  []gallery.Skip
-	looking  bool // a look at the gallery is on its way
-	lookDue  bool // and another must follow
+	leftOut  gallery.LeftOut
+	notices  []error // why folders are not followed by events
+	failed   []error // why photos failed, as far as the page of problems lists them
+	looking  bool    // a look at the gallery is on its way
+	lookDue  bool    // and another must follow
 	scanning bool
 	scanErr  error
 	unkept   error              // what is wrong with the catalog; said once
 	seen     uint64             // version of the gallery that progress is of
 	watches  int                // watches begun
 	unwatch  context.CancelFunc // ends the one that runs; nil if none does
-	cursor   int                // position of the chosen photo
-	top      int                // first row of the sheet on screen
-	search   search
-	searched history // texts that were searched for
 	pics     *pictures
 	window   []int // ids on screen, as last told to the gallery
+	near     []int // and those around them
+
+	// The sheet: what is wanted on it, what is on it, where we stand.
+	want      wish
+	list      listing
+	listPace  pace
+	folders   folders
+	rank      func(gallery.Photo) int // of the paths that the photos come from
+	unordered bool                    // IDs are not in the order of folders
+	cursor    int                     // position of the chosen photo
+	top       int                     // first row of the sheet on screen
+	searches  int                     // number of the search wanted last
+	judged    judgement
+	searched  history // texts that were searched for
 
 	// The model.
 	enc       Encoder // nil until loaded
@@ -60,15 +79,23 @@ type root struct {
 	score     model.Score
 	odds      func(logits []float32) // CLIP's reading of a label set; nil for SigLIP
 	embedding bool
+	broken    bool               // the model refuses everything: what comes is not embedded by itself
+	stopEmbed context.CancelFunc // ends the embedding that runs
+	paused    bool               // embedding is to wait
+	stopped   bool               // embedding is not to begin
+
+	tagging bool // tags are being read
+	own     ownTags
 
 	// The labels and what they say.
-	labels  labels
-	classes *gallery.Classifier // nil until texts are embedded
-	scores  *gallery.Scores     // nil until there are classes
-	request int                 // of the classifier wanted last
-	scoring bool                // scores are being brought up to date
-	stale   bool                // and must be once more
-	tally   tally
+	labels    labels
+	classes   *gallery.Classifier // nil until texts are embedded
+	scores    *gallery.Scores     // nil until there are classes
+	request   int                 // of the classifier wanted last
+	scoring   bool                // scores are being brought up to date
+	stale     bool                // and must be once more
+	tally     tally
+	tallyPace pace
 }
 
 // focus is the pane that the arrow keys act on.
@@ -93,6 +120,11 @@ func (t toast) line() string {
 }
 
 func newRoot(o Options, work *work) *root {
+	if n := len(o.Paths); o.Title == "" && n > 3 {
+		o.Title = plural(n, "path")
+	} else if o.Title == "" {
+		o.Title = strings.Join(o.Paths, ", ")
+	}
 	m := &root{
 		o: o, work: work,
 		dark: true, colour: !o.NoColor, zoom: defaultZoom,
@@ -101,6 +133,9 @@ func newRoot(o Options, work *work) *root {
 		opened:   make(chan Encoder, 1),
 		score:    model.Score{Delta: o.Delta, Temperature: o.Temperature},
 		labels:   labels{set: o.Labels},
+		own:      ownTags{of: -1},
+		rank:     ranks(o.Paths),
+		searched: history{lines: o.History},
 	}
 	m.theme = newTheme(m.dark, m.colour)
 	m.align()
@@ -113,7 +148,7 @@ func newRoot(o Options, work *work) *root {
 
 // start is the first command: everything slow begins behind the first frame.
 func (m *root) start() tea.Cmd {
-	return tea.Batch(m.scan(), m.watch(), m.load(), tea.RequestBackgroundColor)
+	return tea.Batch(m.scan(), m.follow(), m.watch(), m.load(), tea.RequestBackgroundColor)
 }
 
 // close ends what the explorer started and releases the model.
@@ -154,7 +189,6 @@ func (m *root) update(msg tea.Msg) tea.Cmd {
 		cmd = m.drag(msg.Mouse())
 	case tea.MouseWheelMsg:
 		m.wheel(msg.Mouse())
-
 	case scanMsg:
 		cmd = m.scanDone(msg)
 	case loadMsg:
@@ -169,8 +203,18 @@ func (m *root) update(msg tea.Msg) tea.Cmd {
 		cmd = m.classDone(msg)
 	case scoreMsg:
 		cmd = m.scoreDone(msg)
-	case rankMsg:
-		m.rankDone(msg)
+	case queryMsg:
+		m.queryDone(msg)
+	case wordsMsg:
+		msg.prompt.complete = msg.complete
+	case rememberMsg:
+		m.remembered(msg)
+	case spreadMsg:
+		m.spreadDone(msg)
+	case tagsMsg:
+		cmd = m.tagsDone(msg)
+	case ownTagsMsg:
+		m.ownTagsDone(msg)
 	case saveMsg:
 		cmd = m.saveDone(msg)
 	case peekedMsg:
@@ -180,9 +224,13 @@ func (m *root) update(msg tea.Msg) tea.Cmd {
 	default:
 		return nil
 	}
+	list := m.relist() // may show at once what is wanted
 	m.settle()
-	return tea.Batch(cmd, m.fetch())
+	return tea.Batch(cmd, list, m.fetch(), m.recountAll(), m.survey(), m.askTags(), m.judge())
 }
+
+// decoding reports whether the gallery decodes photos, and offers them.
+func (m *root) decoding() bool { return m.embedding && !m.paused }
 
 // key sends a key to whatever is in front: the prompt, an overlay, the table.
 func (m *root) key(msg tea.KeyPressMsg) tea.Cmd {
@@ -190,14 +238,15 @@ func (m *root) key(msg tea.KeyPressMsg) tea.Cmd {
 	if m.prompt != nil {
 		return m.promptKey(msg)
 	}
-	do, ok := byKey[msg.String()]
-	if !ok {
-		return nil
+	if m.overlay != overlayNone {
+		if cmd, ok := m.overlayKey(msg); ok {
+			return cmd
+		}
 	}
-	if m.overlay != overlayNone && m.overlayKey(msg.String()) {
-		return nil
+	if do, ok := byKey[keyIn{key: msg.String()}]; ok {
+		return do(m)
 	}
-	return do(m)
+	return nil
 }
 
 // settle makes the state consistent after any change: the layout, the cursor
@@ -214,7 +263,10 @@ func (m *root) settle() {
 		m.top = max(min(m.top, row), row-g.rows+1)
 		m.top = max(0, min(m.top, m.lastTop()))
 	}
-	if m.overlay != overlayNone && m.lay.usable() {
+	if m.overlay == overlayFolders {
+		m.settleFolders()
+	}
+	if m.overlay.isPage() && m.lay.usable() {
 		m.overlayTop = max(0, min(m.overlayTop, len(m.page())-(m.lay.h-4)))
 	}
 	m.settleLabels()
@@ -243,17 +295,17 @@ func (m *root) lastTop() int {
 
 // shown is how many photos the sheet has; photo is the one at a position.
 func (m *root) shown() int {
-	if m.search.active {
-		return len(m.search.hits)
+	if m.list.ids == nil {
+		return m.photos.len()
 	}
-	return len(m.photos)
+	return len(m.list.ids)
 }
 
 func (m *root) photo(position int) int {
-	if m.search.active {
-		return m.search.hits[position].ID
+	if m.list.ids == nil {
+		return position
 	}
-	return position
+	return m.list.ids[position]
 }
 
 // chosen is the chosen photo; false if there are none.
@@ -261,5 +313,5 @@ func (m *root) chosen() (gallery.Photo, bool) {
 	if m.cursor >= m.shown() {
 		return gallery.Photo{}, false
 	}
-	return m.photos[m.photo(m.cursor)], true
+	return m.photos.at(m.photo(m.cursor)), true
 }

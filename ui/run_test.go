@@ -159,24 +159,33 @@ func TestRun(t *testing.T) {
 func TestIdle(t *testing.T) {
 	s := begin(t, context.Background(), false, nil)
 	s.shows("6 embedded").press("]").shows("δ +0.1")
+	s.idle(2)
+	if err := s.press("q").end(); err != nil {
+		t.Error(err)
+	}
+}
+
+// idle waits until all is quiet for a while, with n goroutines of ours, and
+// checks that it stays so.
+func (s *session) idle(n int) {
+	s.t.Helper()
 	var before int64
 	var ours []string
-	for range 200 { // until all is quiet for a while
+	// Until all is quiet for longer than a look at the folders is put off.
+	for round, quiet := 0, 0; round < 200 && quiet < 10; round++ {
 		before = s.updates.Load()
 		time.Sleep(100 * time.Millisecond)
-		if ours = goroutines("sigla/"); s.updates.Load() == before && len(ours) == 2 {
-			break
+		quiet++
+		if ours = goroutines("sigla/"); s.updates.Load() != before || len(ours) != n {
+			quiet = 0
 		}
 	}
-	if len(ours) != 2 {
-		t.Errorf("%d goroutines, want those of run and hangUp:\n%s", len(ours), strings.Join(ours, "\n\n"))
+	if len(ours) != n {
+		s.t.Errorf("%d goroutines, want %d:\n%s", len(ours), n, strings.Join(ours, "\n\n"))
 	}
 	time.Sleep(300 * time.Millisecond)
 	if n := s.updates.Load() - before; n != 0 {
-		t.Errorf("%d messages while idle", n)
-	}
-	if err := s.press("q").end(); err != nil {
-		t.Error(err)
+		s.t.Errorf("%d messages while idle", n)
 	}
 }
 

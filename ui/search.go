@@ -5,103 +5,189 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
 
 	"sigla/gallery"
+	"sigla/gallery/label"
 	"sigla/gallery/photo"
+	grammar "sigla/gallery/query"
 )
 
-// search is a ranking of the photos by a text, shown instead of the folder.
-type search struct {
-	active  bool
-	text    string
-	photo   bool      // text is the path of a photo, and query that photo's vector
-	request int       // of the ranking wanted last
-	query   []float32 // the text's vector
-	hits    []gallery.Hit
+// queryMsg brings the query of a search.
+type queryMsg struct {
+	search int // number of the search
+	query
+	err error
 }
 
-type rankMsg struct {
-	request int
-	text    string
-	photo   bool
-	query   []float32
-	hits    []gallery.Hit
-	err     error
-}
-
-// find ranks the photos by a text, or by a photo if the text is the path of
-// one. The sheet changes when the ranking is there. It reports whether the
-// search has begun.
+// find shows what a line asks for: photos ranked by its terms, those that pass
+// its filters, or what is like the photo that the line is the path of. The sheet
+// changes when the answer is there. It reports whether the search has begun.
 func (m *root) find(text string) (cmd tea.Cmd, ok bool) {
 	text = strings.TrimSpace(text)
 	if text == "" {
 		m.endSearch()
 		return nil, true
 	}
+	s := searcher{m.o.Gallery, m.enc, m.labels.set}
+	terms := true
+	if !photo.IsPhoto(text) { // else the whole may be a path: whether it is takes a look at the disk
+		q, err := s.parse(text, nil)
+		if err != nil {
+			m.warn(err)
+			return nil, false
+		}
+		terms = len(q.Terms) > 0
+	}
 	switch {
-	case m.loadErr != nil:
+	case terms && m.loadErr != nil:
 		m.warn(m.loadErr)
 		return nil, false
-	case m.enc == nil:
+	case terms && m.enc == nil:
 		m.say("the model is not loaded yet")
 		return nil, false
 	}
-	m.searched.add(text)
-	m.search.request++
-	request, g, enc := m.search.request, m.o.Gallery, m.enc
-	known := m.vectorOf(text)
+	return tea.Batch(m.remember(text), m.ask(func(ctx context.Context) (query, error) {
+		return s.query(ctx, text)
+	})), true
+}
+
+// ask makes a query, which the sheet then shows the answer of.
+func (m *root) ask(makeQuery func(context.Context) (query, error)) tea.Cmd {
+	m.searches++
+	search := m.searches
 	return m.work.command(func(ctx context.Context) tea.Msg {
-		query, byPhoto, err := known, true, error(nil)
-		if query == nil {
-			query, byPhoto, err = embedQuery(ctx, enc, text)
+		q, err := makeQuery(ctx)
+		q.order.by = byMatch
+		return queryMsg{search, q, err}
+	})
+}
+
+// like searches for what looks like the chosen photo.
+func (m *root) like() tea.Cmd {
+	it, ok := m.chosen()
+	if !ok {
+		return nil
+	}
+	g := m.o.Gallery
+	return m.ask(func(context.Context) (query, error) {
+		vector := g.Vector(it.ID)
+		if vector == nil {
+			return query{}, fmt.Errorf("search by %s: it is not embedded yet", it.Name)
 		}
-		if err != nil {
-			return rankMsg{request: request, text: text, err: fmt.Errorf("search %q: %w", text, err)}
-		}
-		return rankMsg{request, text, byPhoto, query, g.Rank(query, 0), nil}
-	}), true
+		return query{text: it.Name, photo: true, vector: vector}, nil
+	})
 }
 
 // vectorOf is the vector of the photo that is here under a name or path, or nil.
-func (m *root) vectorOf(name string) []float32 {
+func vectorOf(g *gallery.Gallery, name string) []float32 {
 	if !photo.IsPhoto(name) {
 		return nil
 	}
-	i := slices.IndexFunc(m.photos, func(it gallery.Photo) bool { return it.Name == name || it.Path == name })
-	if i < 0 {
-		return nil
+	for id := range g.Len() {
+		if it := g.Photo(id); it.State != gallery.Gone && (it.Name == name || it.Path == name) {
+			return g.Vector(id)
+		}
 	}
-	return m.photos[i].Vector
+	return nil
 }
 
-// embedQuery embeds the photo that a text is the path of, or else the text.
-func embedQuery(ctx context.Context, enc Encoder, text string) (query []float32, isPhoto bool, err error) {
-	path := homePath(text)
-	if !photo.IsPhoto(path) || !isFile(path) {
-		vectors, err := enc.EmbedTexts(ctx, []string{text})
-		if err != nil {
-			return nil, false, err
+// A searcher makes queries of lines. It belongs to a command.
+type searcher struct {
+	g   *gallery.Gallery
+	enc Encoder // nil: there are filters only
+	set label.Set
+}
+
+// parse reads a line, whose filters may name labels of the set only.
+func (s searcher) parse(text string, isPhoto func(string) bool) (grammar.Query, error) {
+	q, err := grammar.Parse(text, isPhoto)
+	if err != nil {
+		return q, err
+	}
+	for _, name := range q.Labels() {
+		if s.set.Index(name) < 0 {
+			return q, fmt.Errorf("query: there is no label %s; tab completes those that are there", name)
 		}
-		return vectors[0], false, nil
+	}
+	return q, nil
+}
+
+// query understands a line and embeds its terms.
+func (s searcher) query(ctx context.Context, text string) (query, error) {
+	if s.isPhoto(text) {
+		vector, err := s.embedPhoto(ctx, text)
+		return query{text: text, photo: true, vector: vector}, err
+	}
+	q, err := s.parse(text, s.isPhoto)
+	if err != nil || len(q.Terms) == 0 {
+		return query{text: text, filters: q}, err
+	}
+	vectors, err := s.embedTerms(ctx, q.Terms)
+	if err != nil {
+		return query{}, fmt.Errorf("search %q: %w", text, err)
+	}
+	vector, err := gallery.Blend(q.Terms, vectors)
+	one := len(q.Terms) == 1 && !q.Terms[0].Photo && q.Terms[0].Weight > 0
+	return query{text: text, filters: q, photo: !one, vector: vector}, err
+}
+
+// isPhoto reports whether a text is the name or the path of a photo, here or
+// on disk.
+func (s searcher) isPhoto(text string) bool {
+	return photo.IsPhoto(text) && (vectorOf(s.g, text) != nil || isFile(homePath(text)))
+}
+
+// embedTerms embeds the terms of a query, the texts in one call.
+func (s searcher) embedTerms(ctx context.Context, terms []grammar.Term) ([][]float32, error) {
+	vectors := make([][]float32, len(terms))
+	var texts []string
+	var at []int
+	for i, t := range terms {
+		if !t.Photo {
+			texts, at = append(texts, t.Text), append(at, i)
+			continue
+		}
+		vector, err := s.embedPhoto(ctx, t.Text)
+		if err != nil {
+			return nil, err
+		}
+		vectors[i] = vector
+	}
+	if len(texts) == 0 {
+		return vectors, nil
+	}
+	embedded, err := s.enc.EmbedTexts(ctx, texts)
+	if err != nil {
+		return nil, err
+	}
+	for i, vector := range embedded {
+		vectors[at[i]] = vector
+	}
+	return vectors, nil
+}
+
+// embedPhoto returns the vector that a photo has here, or embeds the file.
+func (s searcher) embedPhoto(ctx context.Context, name string) ([]float32, error) {
+	if vector := vectorOf(s.g, name); vector != nil {
+		return vector, nil
 	}
 	standBack()
-	img, _, err := photo.Read(path)
+	img, _, err := photo.Read(homePath(name))
 	if err != nil {
-		return nil, true, err
+		return nil, err
 	}
-	input, err := enc.Prepare(img)
+	input, err := s.enc.Prepare(img)
 	if err != nil {
-		return nil, true, err
+		return nil, err
 	}
-	vectors, err := enc.Embed(ctx, []any{input})
+	vectors, err := s.enc.Embed(ctx, []any{input})
 	if err != nil {
-		return nil, true, err
+		return nil, err
 	}
-	return vectors[0], true, nil
+	return vectors[0], nil
 }
 
 // homePath replaces "~" at the beginning of a path, as a shell would.
@@ -119,62 +205,21 @@ func isFile(path string) bool {
 	return err == nil && stat.Mode().IsRegular()
 }
 
-// rank ranks again when photos have been embedded since, for a search that was
-// made before.
-func (m *root) rank() tea.Cmd {
-	s := m.search
-	if !s.active || len(s.hits) == m.progress.Done {
-		return nil
-	}
-	g := m.o.Gallery
-	return m.work.command(func(context.Context) tea.Msg {
-		return rankMsg{s.request, s.text, s.photo, s.query, g.Rank(s.query, 0), nil}
-	})
-}
-
-func (m *root) rankDone(msg rankMsg) {
-	s := &m.search
+func (m *root) queryDone(msg queryMsg) {
 	switch {
-	case msg.request != s.request:
+	case msg.search != m.searches:
 		return // another search, or none, is wanted by now
 	case msg.err != nil:
 		m.warn(msg.err)
 		return
-	case len(msg.hits) == 0:
-		m.say("nothing is embedded yet; search again in a moment")
-		return
 	}
-	// A photo may have been embedded before it was seen; it joins later.
-	hits := slices.DeleteFunc(msg.hits, func(h gallery.Hit) bool { return h.ID >= len(m.photos) })
-	again := s.active && s.text == msg.text
-	id := -1
-	if it, ok := m.chosen(); ok && again {
-		id = it.ID
-	}
-	s.active, s.text, s.photo, s.query, s.hits = true, msg.text, msg.photo, msg.query, hits
-	if again {
-		m.goTo(id) // more photos have joined: stay where we were
-		return
-	}
-	m.cursor, m.top, m.large, m.focus = 0, 0, false, onPhotos
+	m.want.query = msg.query
+	m.wished()
 }
 
 // endSearch goes back to the folder; the chosen photo stays chosen.
 func (m *root) endSearch() {
-	id := -1
-	if it, ok := m.chosen(); ok {
-		id = it.ID
-	}
-	m.search = search{request: m.search.request + 1}
-	m.goTo(id)
-}
-
-// goTo moves the cursor to a photo if it is shown.
-func (m *root) goTo(id int) {
-	for i := range m.shown() {
-		if m.photo(i) == id {
-			m.cursor = i
-			return
-		}
-	}
+	m.searches++
+	m.want.query = query{}
+	m.wished()
 }

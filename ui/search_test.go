@@ -22,11 +22,11 @@ func TestSearch(t *testing.T) {
 		t.Errorf("the best photo is %d", id)
 	}
 	// Results are the whole gallery, ranked as the gallery ranks.
-	if len(d.m.search.hits) != 12 {
-		t.Errorf("%d results", len(d.m.search.hits))
+	if len(d.m.list.ids) != 12 {
+		t.Errorf("%d results", len(d.m.list.ids))
 	}
-	for i := 1; i < len(d.m.search.hits); i++ {
-		if d.m.search.hits[i-1].Cosine < d.m.search.hits[i].Cosine {
+	for i := 1; i < len(d.m.list.ids); i++ {
+		if l := d.m.list; l.cosines[l.ids[i-1]] < l.cosines[l.ids[i]] {
 			t.Errorf("result %d is better than the one before", i)
 		}
 	}
@@ -52,12 +52,12 @@ func TestLateAnswers(t *testing.T) {
 	d := open(t, 120, 40, photos(t, 4), nil).start()
 	first, _ := d.m.find("red")
 	second, _ := d.m.find("green")
-	d.m.update(second())
-	d.m.update(first())
+	d.send(second())
+	d.send(first())
 	d.rest().has("“green”")
 	third, _ := d.m.find("blue")
 	d.press("esc")
-	d.m.update(third())
+	d.send(third())
 	d.rest().hasNot("“blue”")
 
 	// The same for the labels: the classifier of an older set is not taken.
@@ -85,8 +85,8 @@ func TestSearchWhileEmbedding(t *testing.T) {
 	gate <- struct{}{}
 	d.until(func() bool { return d.m.progress.Done > 0 })
 	d.send(keyPress("enter"))
-	d.until(func() bool { return d.m.search.active })
-	if n := len(d.m.search.hits); n == 0 || n == 40 {
+	d.until(func() bool { return d.m.list.query.text != "" })
+	if n := len(d.m.list.ids); n == 0 || n == 40 {
 		t.Errorf("%d results while embedding", n)
 	}
 	close(gate)
@@ -134,7 +134,7 @@ func TestSearchByPhoto(t *testing.T) {
 		d.has("cos 1.000").hasNot("p 1.00")
 	}
 	d.press("/").write("nowhere/red.png").press("enter").has("“nowhere/red.png”", "8 photos, best first")
-	if d.m.search.photo || d.m.photo(0) != 0 {
+	if d.m.list.query.photo || d.m.photo(0) != 0 {
 		t.Error("a path of nothing was not taken as text")
 	}
 	broken := filepath.Join(t.TempDir(), "a.jpg")

@@ -48,7 +48,7 @@ func (m *root) cell(position int) []string {
 	}
 	g, t := m.lay.grid, m.theme
 	w := g.cellW
-	it := m.photos[m.photo(position)]
+	it := m.photos.at(m.photo(position))
 	frame, field := ink(""), ink("")
 	edge, side, other := spaces(w), " ", " "
 	if position == m.cursor {
@@ -75,7 +75,7 @@ func (m *root) cell(position int) []string {
 	lines = append(lines, caption.fit(w))
 	var below line
 	below.add("", " ")
-	m.belowName(&below, it, position, w-2)
+	m.belowName(&below, it, w-2)
 	return append(lines, below.fit(w))
 }
 
@@ -91,8 +91,14 @@ func title(it gallery.Photo) string {
 
 // mark says in one sign what is known of a photo.
 func (m *root) mark(it gallery.Photo) (string, ink) {
+	if it.Unreachable {
+		return "⊘", m.theme.quiet
+	}
 	if m.failure(it) != nil {
 		return "✗", m.theme.warn
+	}
+	if it.Tagged {
+		return "✓", m.theme.accent
 	}
 	if m.scores != nil {
 		if row, ok := m.scores.Row(it.ID); ok {
@@ -144,26 +150,28 @@ func (m *root) field(w, h int, word string, k ink) []string {
 
 // belowName writes what stands below a name: the labels that hold, or how well
 // the photo fits the search.
-func (m *root) belowName(l *line, it gallery.Photo, position, w int) {
+func (m *root) belowName(l *line, it gallery.Photo, w int) {
 	t := m.theme
 	err := m.failure(it)
 	switch {
+	case it.Unreachable:
+		l.add(t.quiet, clip("out of reach", w))
 	case err != nil:
 		// The reason without the photo's name, which stands above.
 		if _, reason, ok := strings.Cut(err.Error(), it.Path+": "); ok {
 			l.add(t.warn, clip(clean(reason), w))
 		}
-	case m.search.active:
-		hit := m.search.hits[position]
-		text := fmt.Sprintf("cos %.3f", hit.Cosine)
+	case m.list.cosines != nil:
+		cosine := m.list.cosines[it.ID]
+		text := fmt.Sprintf("cos %.3f", cosine)
 		// A probability is that of a text; between photos there is none.
-		if p := m.score.Probability(m.score.Logit(hit.Cosine), model.Adjust{}); !m.search.photo {
+		if p := m.score.Probability(m.score.Logit(cosine), model.Adjust{}); !m.list.query.photo {
 			if both := fmt.Sprintf("p %.2f  %s", p, text); width(both) <= w {
 				text = both
 			}
 		}
 		l.add(t.quiet, clip(text, w))
-	case it.State == gallery.Waiting:
+	case it.State == gallery.Waiting && !m.scored(it.ID):
 		word := "embedding"
 		if m.enc == nil || m.labels.set.Labels == nil {
 			word = "waiting"
@@ -172,6 +180,16 @@ func (m *root) belowName(l *line, it gallery.Photo, position, w int) {
 	default:
 		l.add(t.quiet, clip(strings.Join(m.tags(it.ID), " "), w))
 	}
+}
+
+// scored reports whether the labels are known of a photo, which may have been
+// learnt since it was seen last.
+func (m *root) scored(id int) bool {
+	if m.scores == nil {
+		return false
+	}
+	_, ok := m.scores.Row(id)
+	return ok
 }
 
 // tags are the names of the labels that hold for a photo, the most probable
@@ -215,6 +233,8 @@ func (m *root) noPhotos(w, h int) []string {
 	switch {
 	case m.scanning:
 		text = []string{t.quiet.on("looking for photos in " + clipPath(m.places(), max(8, w-28)))}
+	case m.list.query.text != "":
+		text = []string{t.strong.on("No photo matches"), "", t.quiet.on("Esc goes back, / asks for something else")}
 	default:
 		text = []string{
 			t.strong.on("No photos here"),
@@ -225,6 +245,9 @@ func (m *root) noPhotos(w, h int) []string {
 			"sigla FOLDER" + t.quiet.on(" looks elsewhere"),
 			"sigla demo" + t.quiet.on("   shows the built-in photos"),
 		}
+		if s := m.leftOut.String(); s != "" {
+			text = append(text, "", t.quiet.on(clip("left out: "+s, max(8, w-4))))
+		}
 		if len(m.skipped) > 0 || m.scanErr != nil {
 			text = append(text, "", t.warn.on("✗ some could not be read: ! says which and why"))
 		}
@@ -233,12 +256,7 @@ func (m *root) noPhotos(w, h int) []string {
 }
 
 // places names where photos were looked for.
-func (m *root) places() string {
-	if m.o.Title != "" {
-		return clean(m.o.Title)
-	}
-	return clean(strings.Join(m.o.Paths, ", "))
-}
+func (m *root) places() string { return clean(m.o.Title) }
 
 // centred puts painted lines into the middle of w × h, aligned on the left.
 func centred(text []string, w, h int) []string {

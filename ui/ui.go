@@ -10,7 +10,7 @@
 //	keys, mouse, size ───────────────────────▶ Update ──▶ View ──▶ terminal
 //	the gallery moves ──▶ look (latest wins) ──▶ │ ▲
 //	                                             ▼ │
-//	commands: scan, load, embed, classify, score, rank, thumbnail, picture, save
+//	commands: scan, follow, load, embed, classify, score, rank, thumbnail, picture, save
 package ui
 
 import (
@@ -40,15 +40,20 @@ type Encoder interface {
 
 // Options say what to explore and with what.
 type Options struct {
-	Title   string           // what the header calls the photos, such as the folder
+	Title   string           // what the header calls the photos, such as the folder; "": the paths
 	Gallery *gallery.Gallery // empty; Run fills it from Paths
 	Paths   []string         // files and folders
+	Watch   bool             // follow what changes in them
 
 	Labels label.Set
 	Save   func(label.Set) error // keeps a changed set; nil: changes are not kept
 
 	// Load opens the model; it runs behind the first frame.
 	Load func(ctx context.Context) (Encoder, error)
+
+	History  []string                // what was searched for before, oldest first
+	Remember func(line string) error // keeps what is searched for; nil: it is not kept
+	Complete Completer               // of what is searched for; nil: the grammar of queries
 
 	Delta       float64 // δ at the start
 	Temperature float64 // exp(t') wanted; 0: the checkpoint's

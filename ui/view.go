@@ -3,6 +3,7 @@ package ui
 import (
 	"fmt"
 	"math"
+	"path"
 	"slices"
 	"strings"
 
@@ -32,12 +33,21 @@ func (m *root) screen() (lines []string, cursor int) {
 	}
 	l := m.lay
 	lines = append(make([]string, 0, l.h), m.header(), m.rule("┬"))
-	if m.overlay != overlayNone {
+	if m.overlay.isPage() {
 		lines[1] = m.theme.rule.on(strings.Repeat("─", l.w))
 		lines = append(lines, m.overlayLines()...)
 	} else {
 		lines = append(lines, m.body()...)
-		lines = append(lines, m.rule("┴"))
+		lines = append(lines, m.ruler())
+		switch m.overlay {
+		case overlaySort:
+			m.putPanel(m.sortPanel(), lines)
+		case overlayJobs:
+			m.putPanel(m.jobsPanel(), lines)
+		}
+	}
+	if m.prompt != nil && m.prompt.completions != nil {
+		m.putPanel(m.prompt.panel(m.theme, l.w), lines)
 	}
 	if m.prompt != nil {
 		line, x := m.promptLine(l.w)
@@ -81,11 +91,29 @@ func (m *root) rule(joint string) string {
 	return m.theme.rule.on(s)
 }
 
+// ruler is the rule below the panes; on it stands where we are in the left one.
+func (m *root) ruler() string {
+	l := m.lay
+	place := ""
+	if m.overlay == overlayFolders {
+		place = m.foldersPlace()
+	} else if n := m.shown(); n > 0 {
+		place = right(count(m.cursor+1), width(count(n))) + " of " + count(n)
+	}
+	s := m.caption("", place, l.left.w)
+	if l.right.w > 0 {
+		s += m.theme.rule.on("┴" + strings.Repeat("─", l.right.w))
+	}
+	return s
+}
+
 // body joins the panes.
 func (m *root) body() []string {
 	l := m.lay
 	var lines []string
-	if m.large {
+	if m.overlay == overlayFolders {
+		lines = m.folderList(l.left.w, l.left.h)
+	} else if m.large {
 		if it, ok := m.chosen(); ok {
 			for _, s := range m.picture(it, l.picture.w, l.picture.h) {
 				lines = append(lines, " "+s+" ")
@@ -116,11 +144,9 @@ func (m *root) header() string {
 	l.add("", " ").add(t.strong, "sigla").add("", "  ")
 	var facts []string
 	warning := ""
-	if m.search.active {
-		facts = []string{plural(len(m.search.hits), "photo") + ", best first"}
-	} else {
-		facts = []string{plural(len(m.photos), "photo")}
-		if m.tally.scored > 0 && len(m.labels.set.Labels) > 0 {
+	facts = []string{m.sheetWords()}
+	if m.list.query.text == "" {
+		if m.list.folder.any() && m.tally.scored > 0 && len(m.labels.set.Labels) > 0 {
 			facts = append(facts, count(m.tally.untagged)+" untagged")
 		}
 		if n := m.progress.Failed + len(m.skipped); n > 0 {
@@ -130,9 +156,13 @@ func (m *root) header() string {
 	if m.labels.saveErr != nil {
 		warning += " · ✗ labels not saved"
 	}
-	where := m.places()
-	if m.search.active {
-		where = "“" + clean(m.search.text) + "”"
+	where := m.trail(m.list.folder)
+	if text := m.list.query.text; text != "" {
+		in := ""
+		if !m.list.folder.any() {
+			in = " in " + clean(path.Base(where))
+		}
+		where = "“" + clean(text) + "”" + in
 	}
 	said := strings.Join(facts, " · ")
 	// The hints give way to the place, the least important first; ? has all.
@@ -143,26 +173,49 @@ func (m *root) header() string {
 	for len(hints) > 1 && room() < min(width(where), 24) {
 		hints = hints[1:]
 	}
-	l.add(t.accent, clipPath(where, max(8, room()))).add("", "   ").add(t.quiet, said).add(t.warn, warning)
+	cut := clipPath
+	if m.list.query.text != "" {
+		cut = clip
+	}
+	l.add(t.accent, cut(where, max(8, room()))).add("", "   ").add(t.quiet, said).add(t.warn, warning)
 	shown := strings.Join(hints, "   ") + " "
 	l.to(w-width(shown)).add(t.quiet, shown)
 	return l.fit(w)
+}
+
+// sheetWords says how many photos the sheet has, and in which order.
+func (m *root) sheetWords() string {
+	said := plural(m.shown(), "photo")
+	if !m.list.folder.any() || m.list.query.filters.Filtered() {
+		said = count(m.shown()) + " of " + plural(m.photos.len(), "photo")
+	}
+	if order := m.list.ordered().words(); order != "" {
+		said += ", " + order
+	}
+	if confident := m.confidence(); confident != "" {
+		said += " · " + confident
+	}
+	return said
 }
 
 // hints are the keys that help most right now, the most important last.
 func (m *root) hints() []string {
 	const bias = "[ ] bias"
 	switch {
-	case m.overlay != overlayNone:
+	case m.overlay == overlayFolders:
+		return []string{"← → open", "Enter look into", "Esc back"}
+	case m.overlay.isPage():
 		return []string{hint("back")}
 	case m.focus == onLabels:
 		return []string{"tab photos", hint("undo"), hint("remove"), hint("add"), "{ } threshold", hint("keys")}
 	case m.large:
 		return []string{bias, "tab labels", "esc sheet", hint("keys")}
-	case m.search.active:
-		return []string{hint("large"), hint("search"), "esc folder", hint("keys")}
+	case m.list.query.text != "":
+		return []string{hint("large"), hint("sort"), hint("search"), "esc folder", hint("keys")}
+	case !m.list.folder.any():
+		return []string{hint("sort"), hint("folders"), hint("search"), "esc up", hint("keys")}
 	}
-	return []string{hint("large"), "tab labels", bias, hint("search"), hint("keys")}
+	return []string{hint("folders"), hint("sort"), hint("large"), "tab labels", bias, hint("search"), hint("keys")}
 }
 
 // part is a piece of the status line, with shorter texts for it; the last may
@@ -261,7 +314,7 @@ func (m *root) running() []string {
 	switch {
 	case m.scanning && !m.embedding:
 		return []string{found + " found", ""}
-	case m.embedding:
+	case m.embedding && !m.paused && !m.stopped:
 		s := right(count(p.Done+p.Failed), width(found)) + "/" + found
 		texts := []string{s + " embedded", s, ""}
 		if p.Rate > 0 {
@@ -272,7 +325,14 @@ func (m *root) running() []string {
 	case p.Found == 0:
 		return []string{""}
 	case p.Done+p.Failed < p.Found:
-		return []string{count(p.Done) + "/" + found + " embedded", ""}
+		s := right(count(p.Done+p.Failed), width(found)) + "/" + found
+		switch {
+		case m.stopped:
+			return []string{s + " embedded · stopped", s + " · stopped", "stopped"}
+		case m.paused:
+			return []string{s + " embedded · paused", s + " · paused", "paused"}
+		}
+		return []string{s + " embedded", ""}
 	case p.Failed > 0:
 		return []string{count(p.Done) + " embedded · ✗ " + count(p.Failed), ""}
 	}

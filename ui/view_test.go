@@ -57,6 +57,10 @@ var screens = []struct {
 	{"search", nil, strings.Fields("/ d e e p space r e d")},
 	{"results", nil, strings.Fields("/ r e d enter right")},
 	{"add", nil, strings.Fields("a d o g , space c a t")},
+	{"sort", nil, strings.Fields("right tab down s down")},
+	{"sorted", nil, strings.Fields("right s n G")},
+	{"jobs", nil, []string{"J"}},
+	{"completions", func(o *Options) { o.Complete = completeWords }, strings.Fields("/ l a tab tab")},
 	{"nolabels", func(o *Options) { o.Labels = label.Set{} }, nil},
 	{"nomodel", func(o *Options) {
 		o.Load = func(context.Context) (Encoder, error) {
@@ -137,7 +141,7 @@ func checkCells(t testing.TB, m *root) {
 // TestEverySize draws every screen in terminals from one cell up.
 func TestEverySize(t *testing.T) {
 	d := open(t, 120, 40, mixed(t), nil).start()
-	for _, keys := range []string{"", "enter", "tab", "?", "esc /", "esc esc esc !"} {
+	for _, keys := range []string{"", "enter", "tab", "?", "esc /", "esc esc esc !", "esc s", "esc f", "esc J"} {
 		d.press(strings.Fields(keys)...)
 		for w := 1; w <= 210; w += 1 + w/9 {
 			for h := 1; h <= 70; h += 1 + h/9 {
@@ -157,12 +161,15 @@ func TestEverySize(t *testing.T) {
 // TestAnything throws keys, clicks, pastes and sizes at the explorer while it
 // works; nothing may panic or draw a cell too many.
 func TestAnything(t *testing.T) {
-	keys := []string{"ctrl+b", "ctrl+f", "esc", "enter", "x", "a", "/", "c", "a", "t", ",", "é", "日"}
+	keys := []string{"ctrl+b", "ctrl+f", "esc", "enter", "x", "a", "/", "c", "a", "t", ",", "é", "日", "s", "f", "J", "tab", "shift+tab"}
 	for _, k := range Keys() {
 		keys = append(keys, k.Keys...)
 	}
 	rnd := rand.New(rand.NewPCG(1, 2))
-	d := open(t, 120, 40, mixed(t), nil)
+	dir := mixed(t)
+	grow(t, filepath.Join(dir, "folder", "x.png"), plainRed, 3)
+	grow(t, filepath.Join(dir, "folder", "日本", "y.png"), plainGreen, 4)
+	d := open(t, 120, 40, dir, func(o *Options) { o.Complete = completeWords })
 	d.launch(d.m.start())
 	for range 3000 {
 		switch n := rnd.IntN(20); {

@@ -270,7 +270,11 @@ func (v isa) across(x reg.VecVirtual, op func(x, y reg.Register)) reg.VecVirtual
 		op(high, x.AsY())
 	}
 	high := XMM()
-	VEXTRACTF128(U8(1), x.AsY(), high)
+	if v.lanes == 16 {
+		VEXTRACTF32X4(U8(1), x.AsY(), high) // reaches all 32 registers
+	} else {
+		VEXTRACTF128(U8(1), x.AsY(), high)
+	}
 	op(high, x.AsX())
 	VPERMILPS(U8(0b1110), x.AsX(), high)
 	op(high, x.AsX())

@@ -1,6 +1,6 @@
 // Command asm writes the assembly of package cpu, one file a run:
 //
-//	go run . -kernels matmul|vector|conv -out x_amd64.s -stubs x_amd64.go -pkg cpu
+//	go run . -kernels matmul|vector|conv|scan -out x_amd64.s -stubs x_amd64.go -pkg cpu
 //
 // Every kernel is described once for a vector of any width (type isa) and
 // written for AVX2 and for AVX-512, so the two levels differ in speed only.
@@ -14,7 +14,7 @@ import (
 )
 
 func main() {
-	kernels := flag.String("kernels", "", "which kernels to write: matmul, vector or conv")
+	kernels := flag.String("kernels", "", "which kernels to write: matmul, vector, conv or scan")
 	flag.Parse()
 	ConstraintExpr("!purego")
 	switch *kernels {
@@ -30,6 +30,10 @@ func main() {
 	case "conv":
 		for _, v := range []isa{avx2, avx512} {
 			depthwise(v)
+		}
+	case "scan":
+		for _, v := range []isa{avx2, avx512} {
+			scan(v)
 		}
 	default:
 		log.Fatalf("unknown kernels %q", *kernels)

@@ -267,6 +267,7 @@ func TestSources(t *testing.T) {
 	f := []File{{Path: "a"}, {Path: "b"}, {Path: "c"}}
 	syncFiles(t, c, r, Changes{Found: f})
 	beach, odd := Tag{"dc:subject", "beach"}, Tag{"lr:hierarchicalSubject", "a|b\xff\x00\n"}
+	dusk := Tag{"dc:subject", "dusk"}
 	put := func(list ...Source) {
 		t.Helper()
 		must(t, c.Put(bg, Batch{Sources: list}))
@@ -274,26 +275,54 @@ func TestSources(t *testing.T) {
 	check := func(want ...Source) {
 		t.Helper()
 		have := got(c.Sources(bg, r))(t)
-		for i := range have {
-			slices.SortFunc(have[i].Tags, func(a, b Tag) int { return cmp.Compare(a.Field, b.Field) })
-		}
 		if !reflect.DeepEqual(have, want) {
 			t.Errorf("sources %+v\nwant %+v", have, want)
 		}
 	}
-	own := Source{File: f[0].ID, Size: 1, Modified: 2, Tags: []Tag{beach, odd}}
-	sidecar := Source{File: f[0].ID, Name: "a\xff.xmp", Size: 3, Modified: 4, Tags: []Tag{beach}}
+	own := Source{File: f[0].ID, Size: 1, Modified: 2, Tags: []Tag{odd, beach, dusk}}
+	sidecar := Source{File: f[0].ID, Name: "a\xff.xmp", Size: 3, Modified: 4, Tags: []Tag{beach}, Error: "byte 3: broken\n"}
 	empty := Source{File: f[1].ID, Size: 5, Modified: 6}
 	put(own, sidecar, empty, Source{File: 999, Tags: []Tag{beach}})
 	check(own, sidecar, empty)
-	own.Tags, own.Modified = []Tag{odd, odd}, 9
+	own.Tags, own.Modified = []Tag{dusk, odd, dusk, beach, odd}, 9
 	put(own)
-	own.Tags = own.Tags[:1]
+	own.Tags = []Tag{dusk, odd, beach}
 	check(sidecar, own, empty)
 	put(Source{File: f[0].ID, Name: sidecar.Name, Gone: true})
 	check(own, empty)
 	if list := got(c.Sources(bg, rootAt(t, c, "/")))(t); len(list) != 0 {
 		t.Errorf("another root has %+v", list)
+	}
+
+	// A sidecar belongs to a name: where a file has gone, others may lie.
+	put(sidecar)
+	f[0].Path = "d"
+	syncFiles(t, c, r, Changes{Found: f[:1]})
+	check(own, empty)
+}
+
+// A source that is broken is told once, and not of a photo that failed.
+func TestTagFailures(t *testing.T) {
+	c := openAt(t, t.TempDir())
+	r := rootAt(t, c, "/photos")
+	f := []File{{Path: "b/a.jpg"}, {Path: "b/a.cr2"}, {Path: "a", Error: "no photo"}, {Path: "gone"}}
+	syncFiles(t, c, r, Changes{Found: f})
+	must(t, c.Put(bg, Batch{Sources: []Source{
+		{File: f[0].ID, Name: "a.xmp", Error: "empty"},
+		{File: f[1].ID, Name: "a.xmp", Error: "empty"},
+		{File: f[1].ID, Error: "byte 9: XMP"},
+		{File: f[0].ID},
+		{File: f[2].ID, Error: "no metadata"},
+		{File: f[2].ID, Name: "a.xmp", Error: "torn"},
+		{File: f[3].ID, Error: "gone"},
+	}}))
+	syncFiles(t, c, r, Changes{At: noon, Missing: []int64{f[3].ID}})
+	want := []Failure{{"/photos/a.xmp", "torn"}, {"/photos/b/a.cr2", "byte 9: XMP"}, {"/photos/b/a.xmp", "empty"}}
+	for i := range want {
+		want[i].Path = filepath.Join(r.Path, strings.TrimPrefix(want[i].Path, "/photos/"))
+	}
+	if list := got(c.TagFailures(bg))(t); !slices.Equal(list, want) {
+		t.Errorf("%+v\nwant %+v", list, want)
 	}
 }
 
@@ -344,7 +373,7 @@ func TestForget(t *testing.T) {
 	x := got(c.Vectors(bg, m))(t)
 	defer x.Close()
 	for i, want := range []bool{true, false, true, false} {
-		v, ok := x.Vector(nil, hashN(i))
+		v, ok := vectorOf(x, hashN(i))
 		if ok != want || ok && !slices.Equal(v, rounded(SampleVector(hashN(i), 4))) {
 			t.Errorf("photo %d has vector %v", i, v)
 		}

@@ -66,7 +66,7 @@ func (w *crowd) read() {
 		}
 		_, err := w.x.Refresh(bg)
 		w.check(err)
-		v, ok := w.x.Vector(nil, hashN(i))
+		v, ok := vectorOf(w.x, hashN(i))
 		if ok && !slices.Equal(v, rounded(SampleVector(hashN(i), loopModel.Dim))) {
 			w.Errorf("photo %d has another vector", i)
 		}

@@ -37,6 +37,36 @@ func wide(h uint16) float32 {
 	return math.Float32frombits(sign | (exponent+112)<<23 | fraction<<13)
 }
 
+// Narrow writes numbers as binary16 into dst, which is as long: what Put makes
+// of a vector.
+func Narrow(dst []uint16, src []float32) {
+	dst = dst[:len(src)]
+	for i, x := range src {
+		dst[i] = half(x)
+	}
+}
+
+// Norm returns the length of a vector of finite binary16 numbers.
+func Norm(v []uint16) float64 {
+	// As a float32 the bits are a number whose exponent is 112 too small.
+	var sums [4]float64
+	square := func(h uint16) float64 {
+		x := float64(math.Float32frombits(uint32(h&0x7fff)<<13) * 0x1p112)
+		return x * x
+	}
+	for len(v) >= 4 {
+		sums[0] += square(v[0])
+		sums[1] += square(v[1])
+		sums[2] += square(v[2])
+		sums[3] += square(v[3])
+		v = v[4:]
+	}
+	for i, h := range v {
+		sums[i] += square(h)
+	}
+	return math.Sqrt(sums[0] + sums[1] + sums[2] + sums[3])
+}
+
 // Widen writes the values of binary16 numbers, such as those of a Block, into
 // dst, which is as long. It is exact.
 func Widen(dst []float32, src []uint16) {

@@ -151,9 +151,11 @@ func markMissing(ctx context.Context, tx *sql.Tx, ch Changes) error {
 
 // vacatePaths takes away the paths of files that have another now, so that two
 // files may have changed places. A path never begins with a slash otherwise.
+// The sidecars of a file are those of its name.
 func vacatePaths(ctx context.Context, tx *sql.Tx, root Root, files []File) error {
 	s, err := prepare(ctx, tx, `UPDATE files SET path = CAST('/' || id AS BLOB)
-		WHERE id = ? AND (root != ? OR path != ?)`)
+		WHERE id = ? AND (root != ? OR path != ?)`,
+		"DELETE FROM sources WHERE file = ? AND name != x''")
 	if err != nil {
 		return err
 	}
@@ -161,7 +163,14 @@ func vacatePaths(ctx context.Context, tx *sql.Tx, root Root, files []File) error
 		if f.ID == 0 {
 			continue
 		}
-		if _, err := s[0].ExecContext(ctx, f.ID, root.ID, []byte(f.Path)); err != nil {
+		result, err := s[0].ExecContext(ctx, f.ID, root.ID, []byte(f.Path))
+		if err != nil {
+			return err
+		}
+		if n, err := result.RowsAffected(); n == 0 || err != nil {
+			continue
+		}
+		if _, err := s[1].ExecContext(ctx, f.ID); err != nil {
 			return err
 		}
 	}

@@ -21,6 +21,7 @@ import (
 type Sample struct {
 	Photos int
 	Dim    int    // values of a vector; 0: no vectors
+	As     Model  // whose vectors they claim to be; zero: a model's of their own
 	Root   string // folder that the photos are in
 	Files  bool   // write the photos, too: GIF files of one pixel
 }
@@ -30,6 +31,9 @@ const sampleBatch = 4096
 
 // Model returns what the vectors of the sample claim to be computed with.
 func (s Sample) Model() Model {
+	if s.As.Digest != "" {
+		return s.As
+	}
 	return Model{Digest: fmt.Sprintf("sample-%d", s.Dim), Preprocess: 1, Dim: s.Dim, Name: "sample"}
 }
 

@@ -145,6 +145,9 @@ func (x *Index) note(s segment, text string) {
 func (x *Index) add(hashes []Hash, vectors []uint16, unmap func() error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if len(x.find) == 0 {
+		x.find = make(map[Hash]int, len(hashes))
+	}
 	for i, h := range hashes {
 		if _, twice := x.find[h]; twice {
 			hashes[i] = Hash{}
@@ -192,7 +195,7 @@ func (x *Index) Len() int {
 	return len(x.find)
 }
 
-// Find returns the row of a photo.
+// Find returns the number of the row that a photo's vector is in.
 func (x *Index) Find(photo Hash) (row int, ok bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
@@ -207,23 +210,14 @@ func (x *Index) Blocks() []Block {
 	return x.blocks[:len(x.blocks):len(x.blocks)]
 }
 
-// Vector appends a photo's vector to dst, in full precision; false if it has
-// none.
-func (x *Index) Vector(dst []float32, photo Hash) ([]float32, bool) {
+// Row returns the vector in a row that Find returned. It lies in mapped memory:
+// see Guard.
+func (x *Index) Row(row int) []uint16 {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	row, ok := x.find[photo]
-	if !ok {
-		return dst, false
-	}
 	b := x.blocks[sort.Search(len(x.blocks), func(i int) bool { return x.blocks[i].First > row })-1]
 	at := (row - b.First) * b.Stride
-	n := len(dst)
-	dst = append(dst, make([]float32, x.l.Dim)...)
-	if Guard(func() { Widen(dst[n:], b.Vectors[at:at+x.l.Dim]) }) != nil {
-		return dst[:n], false
-	}
-	return dst, true
+	return b.Vectors[at : at+x.l.Dim : at+x.l.Dim]
 }
 
 // Damage returns what could not be used: photos whose vectors are in it have

@@ -114,8 +114,12 @@ func putReadings(ctx context.Context, tx *sql.Tx, readings []Reading) error {
 // order of their hashes.
 func (c *Catalog) Photos(ctx context.Context) ([]Photo, error) {
 	const query = `SELECT hash, format, width, height, orientation, coalesce(taken, '')
-		FROM photos WHERE format IS NOT NULL`
-	var photos []Photo
+		FROM photos WHERE format IS NOT NULL ORDER BY hash`
+	var known int
+	if err := c.db.QueryRowContext(ctx, "SELECT count(*) FROM photos").Scan(&known); err != nil {
+		return nil, c.wrap("list photos", err)
+	}
+	photos := make([]Photo, 0, known) // growing would leave five times as much behind
 	var hash sql.RawBytes
 	err := c.query(ctx, query, nil, func(scan func(...any) error) error {
 		var p Photo

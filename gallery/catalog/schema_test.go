@@ -9,7 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -30,7 +30,7 @@ func fillFixture(t testing.TB, c *Catalog) {
 	syncFiles(t, c, r, Changes{At: noon.Add(day), Missing: []int64{f[2].ID}})
 	must(t, c.Put(bg, Batch{
 		Photos:  []Photo{{Hash: hashN(1), Format: "jpeg", Width: 4, Height: 3, Orientation: 6, Taken: noon}},
-		Sources: []Source{{File: f[0].ID, Name: "a.xmp", Size: 9, Modified: 10, Tags: []Tag{{"dc:subject", "beach"}}}},
+		Sources: fixtureSources(len(schema)),
 		Model:   modelA,
 		Vectors: records(modelA, 1, 3),
 	}))
@@ -38,7 +38,19 @@ func fillFixture(t testing.TB, c *Catalog) {
 	must(t, c.PutRun(bg, &Run{Kind: "index", Started: noon, Ended: noon.Add(day), Model: "A", Device: "cpu", Found: 3, Done: 2, Failed: 1}))
 }
 
-func checkFixture(t *testing.T, c *Catalog) {
+// fixtureSources are the sources that the fixture of a schema has, all of its
+// first file.
+func fixtureSources(number int) []Source {
+	list := []Source{{File: 1, Name: "a.xmp", Size: 9, Modified: 10, Tags: []Tag{{"dc:subject", "beach"}}}}
+	if number >= 2 {
+		list[0].Tags = []Tag{{"dc:subject", "beach"}, {"xmp:Rating", "3"}, {"dc:subject", "Abend"}}
+		list = append(list, Source{File: 1, Size: 1, Modified: 2, Error: "byte 7: broken"})
+	}
+	return list
+}
+
+// checkFixture checks what came of the fixture of a schema.
+func checkFixture(t *testing.T, c *Catalog, number int) {
 	roots := got(c.Roots(bg))(t)
 	if len(roots) != 1 || roots[0].Path != "/photos" || !roots[0].Scanned.Equal(noon.Add(day)) {
 		t.Fatalf("roots %+v", roots)
@@ -52,8 +64,8 @@ func checkFixture(t *testing.T, c *Catalog) {
 		t.Errorf("photos %+v", photos)
 	}
 	sources := got(c.Sources(bg, roots[0]))(t)
-	if len(sources) != 1 || sources[0].File != 1 || sources[0].Name != "a.xmp" || !slices.Equal(sources[0].Tags, []Tag{{"dc:subject", "beach"}}) {
-		t.Errorf("sources %+v", sources)
+	if want := fixtureSources(number); !reflect.DeepEqual(sources, want) {
+		t.Errorf("sources %+v\nwant %+v", sources, want)
 	}
 	wantVectors(t, index(t, c, modelA), 1, 3)
 	wantDecisions(t, c, dog, cat)
@@ -80,7 +92,7 @@ func TestSchemas(t *testing.T) {
 			t.Fatalf("the fixture of schema %d has %d", number, n)
 		}
 		c := openAt(t, dir)
-		checkFixture(t, c)
+		checkFixture(t, c, number)
 		closed(t, c)
 		if n := got(schemaOf(bg, filepath.Join(dir, databaseName)))(t); n != len(schema) {
 			t.Errorf("schema %d became %d", number, n)
@@ -91,7 +103,7 @@ func TestSchemas(t *testing.T) {
 	}
 	c := openAt(t, t.TempDir())
 	fillFixture(t, c)
-	checkFixture(t, c)
+	checkFixture(t, c, len(schema))
 }
 
 // contents returns the files below a folder and what they hold.

@@ -237,11 +237,18 @@ func TestThumbnail(t *testing.T) {
 		"no thumbnail": exifFile{binary.LittleEndian, 6, "", "", nil}.block(),
 		"broken":       exifFile{binary.LittleEndian, 6, "", "", asJPEG(t, small)[:500]}.block(),
 		"no JPEG":      exifFile{binary.LittleEndian, 6, "", "", []byte("thumb")}.block(),
+		"stale":        exifFile{binary.LittleEndian, 6, "", "", asJPEG(t, ramp(160, 90))}.block(), // the photo was cut since
+		"turned since": exifFile{binary.LittleEndian, 1, "", "", asJPEG(t, ramp(160, 120))}.block(),
 		"large":        exifFile{binary.LittleEndian, 6, "", "", asPNG(t, image.NewGray(image.Rect(0, 0, 2000, 2000)))}.block(),
 	} {
 		if img, ok := Thumbnail(write(t, "a.jpg", withSegment(asJPEG(t, ramp(60, 90)), block))); ok || img != nil {
 			t.Errorf("%s: a thumbnail", name)
 		}
+	}
+	// A rounded aspect is not another one.
+	block = exifFile{binary.LittleEndian, 1, "", "", asJPEG(t, ramp(160, 106))}.block()
+	if img, ok := Thumbnail(write(t, "a.jpg", withSegment(asJPEG(t, ramp(300, 200)), block))); !ok || img.Bounds() != image.Rect(0, 0, 159, 106) {
+		t.Errorf("rounded: %v", ok)
 	}
 	if _, ok := Thumbnail(filepath.Join(t.TempDir(), "gone.jpg")); ok {
 		t.Error("a thumbnail of no file")

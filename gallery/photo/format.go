@@ -37,7 +37,8 @@ var formats = []format{
 	{"JPEG", "\xff\xd8\xff", jpeg.DecodeConfig, jpeg.Decode, exifInJPEG, 8 * 64},
 	// Eight pixels a byte, and deflate shrinks 1032 times at most.
 	{"PNG", "\x89PNG\r\n\x1a\n", png.DecodeConfig, png.Decode, exifInPNG, 8 * 1032},
-	{"GIF", "GIF8?a", gif.DecodeConfig, firstFrame, nil, 0},
+	// A code of 12 bits stands for 4095 pixels at most; shorter ones for fewer.
+	{"GIF", "GIF8?a", gif.DecodeConfig, firstFrame, nil, 4096},
 	{"WebP", "RIFF????WEBP", webp.DecodeConfig, decodeWebP, exifInWebP, 0},
 	{"TIFF", "II*\x00", tiff.DecodeConfig, tiff.Decode, exifInTIFF, 0},
 	{"TIFF", "MM\x00*", tiff.DecodeConfig, tiff.Decode, exifInTIFF, 0},
@@ -107,7 +108,7 @@ func identify(r *io.SectionReader) (found, error) {
 		return found{}, stranger(head)
 	}
 	f := found{format: &formats[i], name: formats[i].name, r: r, exif: noExif}
-	c, err := f.config(f.reader(r))
+	c, err := f.config(limit(r, false))
 	if err != nil {
 		return found{}, cause(err)
 	}
@@ -124,17 +125,20 @@ func identify(r *io.SectionReader) (found, error) {
 	if f.locate != nil {
 		f.exif = readExif(f.locate(r))
 	}
+	if f.name == "HEIC" {
+		f.exif.orientation = 1 // its decoder turns by irot and imir, whatever EXIF says
+	}
 	f.measure(c.ColorModel)
 	return f, nil
 }
 
-// decode returns the upright picture.
-func decode(r *io.SectionReader) (image.Image, Info, error) {
+// decode returns the upright picture, or a smaller one that is enough.
+func decode(r *io.SectionReader, enough Enough) (image.Image, Info, error) {
 	f, info, err := header(r)
 	if err != nil {
 		return nil, Info{}, err
 	}
-	img, err := f.picture()
+	img, err := f.picture(enough)
 	if err != nil {
 		return nil, Info{}, err
 	}
@@ -142,25 +146,22 @@ func decode(r *io.SectionReader) (image.Image, Info, error) {
 }
 
 // picture decodes what was found; it is not turned.
-func (f found) picture() (image.Image, error) {
-	img, err := f.decode(f.reader(f.r))
-	if err != nil {
+func (f found) picture(enough Enough) (image.Image, error) {
+	if img := f.reduced(enough); img != nil {
+		return img, nil
+	}
+	r := limit(f.r, f.format.name == "JPEG")
+	img, err := f.decode(r)
+	switch {
+	case r.err != nil:
+		return nil, r.err // decoders do not all wrap it
+	case err != nil:
 		return nil, cause(err)
 	}
 	if size := img.Bounds().Size(); size != image.Pt(f.width, f.height) {
 		return nil, fmt.Errorf("broken file: %d×%d pixels, its header says %d×%d", size.X, size.Y, f.width, f.height)
 	}
 	return img, nil
-}
-
-// reader returns what the decoder reads: TIFF jumps about, the others go
-// through a buffer.
-func (f *format) reader(r *io.SectionReader) io.Reader {
-	whole := io.NewSectionReader(r, 0, r.Size())
-	if f.name == "TIFF" {
-		return whole
-	}
-	return bufio.NewReaderSize(whole, 1<<16)
 }
 
 func begins(head []byte, magic string) bool {

@@ -54,7 +54,7 @@ func FuzzRead(f *testing.F) {
 			return
 		}
 		var img image.Image
-		err := guard(func(r *io.SectionReader) (err error) { img, _, err = decode(r); return err }, r)
+		err := guard(func(r *io.SectionReader) (err error) { img, _, err = decode(r, nil); return err }, r)
 		if (err == nil) != (img != nil) {
 			t.Fatalf("a picture: %v, error: %v", img != nil, err)
 		}
@@ -101,7 +101,7 @@ func FuzzRaw(f *testing.F) {
 		if found.pixels() > 1<<20 {
 			return
 		}
-		if img, _, err := decode(r); err == nil && img.Bounds() != image.Rect(0, 0, info.Width, info.Height) {
+		if img, _, err := decode(r, nil); err == nil && img.Bounds() != image.Rect(0, 0, info.Width, info.Height) {
 			t.Errorf("bounds %v, header %+v", img.Bounds(), info)
 		}
 		if img, err := thumbnail(r); err != nil && img != nil || img != nil && img.Bounds().Empty() {

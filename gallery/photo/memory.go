@@ -22,6 +22,7 @@ func (f *found) measure(model color.Model) {
 		default:
 			f.turning = planes
 		}
+		f.measureTurbo(model == color.GrayModel)
 	case "PNG":
 		var interlaced [1]byte
 		if _, err := f.r.ReadAt(interlaced[:], 28); err == nil && interlaced[0] != 0 {
@@ -29,6 +30,8 @@ func (f *found) measure(model color.Model) {
 		}
 	case "TIFF":
 		f.memory += 4 * size // a strip may be the whole, unpacked into a slice that grows
+	case "HEIC":
+		f.memory += 3*size + 64<<20 // inside WebAssembly, whose memory the picture keeps
 	case "GIF", "WebP":
 		f.memory += size // a frame inside a screen; transforms
 	}

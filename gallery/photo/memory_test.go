@@ -7,7 +7,6 @@ import (
 	"image/color"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -18,16 +17,14 @@ import (
 func checkMemory(t *testing.T, name string, file []byte) {
 	t.Helper()
 	path := write(t, "a.jpg", file)
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	_, info, err := Read(path)
-	runtime.ReadMemStats(&after)
+	var info Info
+	var err error
+	taken := allocated(func() { _, info, err = Read(path) })
 	if err != nil {
 		t.Errorf("%s: %v", name, err)
 		return
 	}
 	const spare = 1 << 18 // buffers and tables of decoders
-	taken := int64(after.TotalAlloc - before.TotalAlloc)
 	if taken > info.Memory+info.Memory/8+spare || info.Memory > 5*taken/2 {
 		t.Errorf("%s: takes %d bytes, estimated %d", name, taken, info.Memory)
 	}

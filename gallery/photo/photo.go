@@ -38,7 +38,7 @@ const (
 
 // Info is what a file says about its picture.
 type Info struct {
-	// Format is "JPEG", "PNG", "GIF", "WebP", "TIFF" or "BMP"; of camera raw
+	// Format is "JPEG", "PNG", "GIF", "WebP", "TIFF", "BMP" or "HEIC"; of camera raw
 	// files "CR2", "CR3", "NEF", "NRW", "ARW", "DNG", "ORF", "RW2", "RAF", "PEF",
 	// "SRW", or "RAW" of another maker.
 	Format        string
@@ -58,22 +58,41 @@ func IsPhoto(name string) bool {
 	switch strings.ToLower(filepath.Ext(name)) {
 	case ".jpg", ".jpeg", ".jpe", ".png", ".gif", ".webp", ".tif", ".tiff", ".bmp":
 		return true
+	case ".heic", ".heif", ".hif":
+		return HasHEIC
 	}
 	return IsRaw(name)
 }
 
-// Read returns the picture in the file at path, upright; of an animation the
-// first frame, of a camera raw file the largest preview. It has at most 200 megapixels and no side over 50,000 pixels.
-// Its bounds begin at 0,0.
-func Read(path string) (image.Image, Info, error) {
-	var img image.Image
-	var info Info
-	err := with(path, func(r *io.SectionReader) (err error) {
-		img, info, err = decode(r)
-		return err
-	})
-	return img, info, err
+// Unreadable returns the format that the extension of name stands for if it is
+// one of pictures or films that this build does not open, and else "".
+func Unreadable(name string) string {
+	switch strings.ToLower(filepath.Ext(name)) {
+	case ".heic", ".heif", ".hif":
+		if HasHEIC {
+			return ""
+		}
+		return "HEIC"
+	case ".avif":
+		return "AVIF"
+	case ".jxl":
+		return "JPEG XL"
+	case ".jp2", ".j2k":
+		return "JPEG 2000"
+	case ".psd":
+		return "Photoshop"
+	case ".3fr", ".dcr", ".erf", ".fff", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".rwl", ".x3f":
+		return "camera raw"
+	case ".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mts", ".3gp":
+		return "video"
+	}
+	return ""
 }
+
+// Read returns the picture in the file at path, upright; of an animation the
+// first frame, of a camera raw file the largest preview. It has at most 200
+// megapixels and no side over 50,000 pixels. Its bounds begin at 0,0.
+func Read(path string) (image.Image, Info, error) { return ReadFor(path, nil) }
 
 // Stat returns what the file at path says about its picture without decoding
 // it. It fails on what Read refuses unread.

@@ -135,7 +135,8 @@ func TestReadFormats(t *testing.T) {
 		if d := apart(t, img, want); d > c.noise {
 			t.Errorf("%s: %d levels apart", c.format, d)
 		}
-		if _, ok := img.(*image.YCbCr); c.format == "JPEG" && !ok {
+		_, planes := img.(*image.YCbCr)
+		if _, err := Turbo(); err != nil && c.format == "JPEG" && !planes {
 			t.Errorf("JPEG decoded as %T", img)
 		}
 	}
@@ -243,7 +244,7 @@ func TestReadBroken(t *testing.T) {
 		{"wide.png", []byte("\xff\xfet\x00e\x00x\x00t\x00"), ErrNotPicture, "not a picture (text)"},
 		{"data.jpg", []byte("\x01\x02\x03\xff\xff"), ErrNotPicture, "not a picture (unknown data)"},
 		{"paper.jpg", []byte("%PDF-1.7\n"), ErrNotPicture, "not a picture (PDF)"},
-		{"phone.jpg", []byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00"), ErrUnsupported, "HEIC is not supported; convert it to JPEG"},
+		{"phone.jpg", []byte("\x00\x00\x00\x18ftypavif\x00\x00\x00\x00"), ErrUnsupported, "AVIF is not supported; convert it to JPEG"},
 		{"film.jpg", []byte("\x00\x00\x00\x18ftypisom\x00\x00\x00\x00"), ErrNotPicture, "not a picture (video)"},
 		{"huge.png", pngHeader(60_000, 60_000), ErrTooLarge, "too large: 60000×60000 pixels (at most 200 megapixels and 50000 pixels a side)"},
 		{"huge.jpg", bigJPEG, ErrTooLarge, "too large: 60000×60000 pixels (at most 200 megapixels and 50000 pixels a side)"},
@@ -300,30 +301,44 @@ func TestReadTruncated(t *testing.T) {
 	} {
 		for n := 0; n < len(c.data)-c.spare; n += 1 + len(c.data)/150 {
 			r := bytes.NewReader(c.data[:n])
-			img, _, err := decode(io.NewSectionReader(r, 0, int64(n)))
+			img, _, err := decode(io.NewSectionReader(r, 0, int64(n)), nil)
 			if err == nil || img != nil {
 				t.Fatalf("%s cut at %d of %d: %v, %v", name, n, len(c.data), img != nil, err)
 			}
 		}
 		r := bytes.NewReader(c.data)
-		if _, _, err := decode(io.NewSectionReader(r, 0, r.Size())); err != nil {
+		if _, _, err := decode(io.NewSectionReader(r, 0, r.Size()), nil); err != nil {
 			t.Errorf("%s whole: %v", name, err)
 		}
 	}
+}
+
+// pngChunk is a chunk of a PNG.
+func pngChunk(name string, content []byte) []byte {
+	b := binary.BigEndian.AppendUint32(nil, uint32(len(content)))
+	b = append(append(b, name...), content...)
+	return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b[4:]))
+}
+
+// allocated returns how many bytes f takes, freed or not.
+func allocated(f func()) int64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return int64(after.TotalAlloc - before.TotalAlloc)
 }
 
 // TestReadMemory has headers that promise much: no memory is taken for them.
 func TestReadMemory(t *testing.T) {
 	for _, size := range [][2]uint32{{60_000, 60_000}, {1 << 31, 1}, {math.MaxUint32, math.MaxUint32}, {14_000, 14_000}} {
 		path := write(t, "a.png", pngHeader(size[0], size[1]))
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		_, _, err := Read(path)
-		runtime.ReadMemStats(&after)
+		var err error
+		taken := allocated(func() { _, _, err = Read(path) })
 		if err == nil {
 			t.Errorf("%v: no error", size)
 		}
-		if taken := after.TotalAlloc - before.TotalAlloc; taken > 1<<20 {
+		if taken > 1<<20 {
 			t.Errorf("%v: %d bytes taken", size, taken)
 		}
 	}
@@ -340,30 +355,23 @@ func TestReadBombs(t *testing.T) {
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
-	chunk := func(name string, content []byte) []byte {
-		b := binary.BigEndian.AppendUint32(nil, uint32(len(content)))
-		b = append(append(b, name...), content...)
-		return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b[4:]))
-	}
 	whole := asPNG(t, ramp(5, 4))
-	text := append(bytes.Clone(whole[:33]), chunk("zTXt", append([]byte("Comment\x00\x00"), packed.Bytes()...))...)
+	text := append(bytes.Clone(whole[:33]), pngChunk("zTXt", append([]byte("Comment\x00\x00"), packed.Bytes()...))...)
 	for _, c := range []struct {
 		name string
 		file []byte
 		ok   bool
 	}{
 		{"text.png", append(text, whole[33:]...), true},
-		{"data.png", append(pngHeader(5, 4), append(chunk("IDAT", packed.Bytes()), chunk("IEND", nil)...)...), false},
+		{"data.png", append(pngHeader(5, 4), append(pngChunk("IDAT", packed.Bytes()), pngChunk("IEND", nil)...)...), false},
 	} {
 		path := write(t, c.name, c.file)
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		_, _, err := Read(path)
-		runtime.ReadMemStats(&after)
+		var err error
+		taken := allocated(func() { _, _, err = Read(path) })
 		if (err == nil) != c.ok {
 			t.Errorf("%s: %v", c.name, err)
 		}
-		if taken := after.TotalAlloc - before.TotalAlloc; taken > 1<<20 {
+		if taken > 1<<20 {
 			t.Errorf("%s: %d bytes taken", c.name, taken)
 		}
 	}
@@ -409,10 +417,23 @@ func TestGuard(t *testing.T) {
 func TestIsPhoto(t *testing.T) {
 	for name, want := range map[string]bool{
 		"a.jpg": true, "A.JPG": true, "b.jpeg": true, "c.jpe": true, "d.png": true, "e.GIF": true, "f.webp": true,
-		"g.tif": true, "h.Tiff": true, "x/y.bmp": true, "a.jpg.xmp": false, "jpg": false, "a.heic": false, "": false, "a.jpg/": false,
+		"g.tif": true, "h.Tiff": true, "x/y.bmp": true, "a.jpg.xmp": false, "jpg": false, "a.heic": HasHEIC, "a.avif": false, "": false, "a.jpg/": false,
 	} {
 		if IsPhoto(name) != want {
 			t.Errorf("%q: %v", name, !want)
+		}
+	}
+}
+
+func TestUnreadable(t *testing.T) {
+	for name, want := range map[string]string{"a.AVIF": "AVIF", "b.jxl": "JPEG XL", "c.MOV": "video", "d.jpg": "", "e.nef": "", "f.txt": "", "": ""} {
+		if got := Unreadable(name); got != want {
+			t.Errorf("%q: %q", name, got)
+		}
+	}
+	for _, name := range []string{"a.heic", "b.HEIF", "c.hif"} {
+		if (Unreadable(name) == "HEIC") == HasHEIC || IsPhoto(name) != HasHEIC {
+			t.Errorf("%s: %q, photo %v", name, Unreadable(name), IsPhoto(name))
 		}
 	}
 }

@@ -194,7 +194,7 @@ func lie(file []byte, text string, offset int, value byte) []byte {
 func TestReadRawCut(t *testing.T) {
 	for name, file := range rawFiles(t) {
 		for n := 0; n < len(file); n += 1 + len(file)/100 {
-			img, info, err := decode(section(file[:n]))
+			img, info, err := decode(section(file[:n]), nil)
 			if (err == nil) != (img != nil) {
 				t.Fatalf("%s cut at %d: %v, %v", name, n, img != nil, err)
 			}

@@ -24,7 +24,7 @@ func TestSamples(t *testing.T) {
 		files++
 		img, info, err := Read(path)
 		if d.Name() == "samplefilehub.heif" {
-			if !errors.Is(err, ErrUnsupported) {
+			if HasHEIC && err != nil || !HasHEIC && !errors.Is(err, ErrUnsupported) {
 				t.Error(err)
 			}
 			return nil
@@ -52,8 +52,9 @@ func TestSamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if files != 83 || dated != 42 || thumbnails != 43 {
-		t.Errorf("%d files, %d dated, %d thumbnails, want 83, 42, 43", files, dated, thumbnails)
+	// One thumbnail is the photo squeezed into 4:3.
+	if files != 83 || dated != 42 || thumbnails != 42 {
+		t.Errorf("%d files, %d dated, %d thumbnails, want 83, 42, 42", files, dated, thumbnails)
 	}
 	info, err := Stat(filepath.Join(dir, "jpg", "gps", "DSCN0010.jpg"))
 	if want := time.Date(2008, 10, 22, 16, 28, 39, 0, time.UTC); err != nil || !info.Taken.Equal(want) {

@@ -24,21 +24,17 @@ func decodeWebP(r io.Reader) (image.Image, error) {
 	if err != nil || string(head[12:16]) != "VP8X" || head[20]&animated == 0 {
 		return decodeStill(file)
 	}
-	frame, at, err := firstWebPFrame(file)
+	canvas := image.Rect(0, 0, uint24(head[24:])+1, uint24(head[27:])+1)
+	frame, place, err := firstWebPFrame(file)
 	if err != nil {
 		return nil, err
+	}
+	if !place.In(canvas) { // canvases are of the size that is allowed
+		return nil, errWebPFrame
 	}
 	img, err := decodeStill(frame)
-	if err != nil {
-		return nil, err
-	}
-	canvas := image.Rect(0, 0, uint24(head[24:])+1, uint24(head[27:])+1)
-	place := img.Bounds().Add(at)
-	if place == canvas {
-		return img, nil
-	}
-	if !place.In(canvas) {
-		return nil, errWebPFrame
+	if err != nil || place == canvas {
+		return img, err
 	}
 	whole := image.NewNRGBA(canvas)
 	draw.Draw(whole, place, img, image.Point{}, draw.Src)
@@ -47,27 +43,27 @@ func decodeWebP(r io.Reader) (image.Image, error) {
 
 // firstWebPFrame returns the first frame of an animation as a file of its own,
 // and its place on the canvas.
-func firstWebPFrame(file *bufio.Reader) (io.Reader, image.Point, error) {
+func firstWebPFrame(file *bufio.Reader) (io.Reader, image.Rectangle, error) {
 	if _, err := file.Discard(12); err != nil {
-		return nil, image.Point{}, err
+		return nil, image.Rectangle{}, err
 	}
 	var head [24]byte // name and length of the chunk; x/2, y/2, width−1, height−1 of 3 bytes, 4 more
 	for range maxSegments {
 		if _, err := io.ReadFull(file, head[:8]); err != nil {
-			return nil, image.Point{}, err
+			return nil, image.Rectangle{}, err
 		}
 		n := int64(binary.LittleEndian.Uint32(head[4:]))
 		if string(head[:4]) != "ANMF" {
 			if _, err := io.CopyN(io.Discard, file, n+n&1); err != nil {
-				return nil, image.Point{}, err
+				return nil, image.Rectangle{}, err
 			}
 			continue
 		}
 		if n < 16 {
-			return nil, image.Point{}, errWebPFrame
+			return nil, image.Rectangle{}, errWebPFrame
 		}
 		if _, err := io.ReadFull(file, head[8:]); err != nil {
-			return nil, image.Point{}, err
+			return nil, image.Rectangle{}, err
 		}
 		still := []byte("RIFF....WEBPVP8X\x0a\x00\x00\x00\x00\x00\x00\x00WWWHHH")
 		binary.LittleEndian.PutUint32(still[4:], uint32(n-16+22))
@@ -75,10 +71,10 @@ func firstWebPFrame(file *bufio.Reader) (io.Reader, image.Point, error) {
 			still[20] = 1 << 4 // flag: alpha
 		}
 		copy(still[24:], head[14:20])
-		at := image.Pt(2*uint24(head[8:]), 2*uint24(head[11:]))
-		return io.MultiReader(bytes.NewReader(still), io.LimitReader(file, n-16)), at, nil
+		place := image.Rect(0, 0, uint24(head[14:])+1, uint24(head[17:])+1).Add(image.Pt(2*uint24(head[8:]), 2*uint24(head[11:])))
+		return io.MultiReader(bytes.NewReader(still), io.LimitReader(file, n-16)), place, nil
 	}
-	return nil, image.Point{}, errWebPFrame
+	return nil, image.Rectangle{}, errWebPFrame
 }
 
 func uint24(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }

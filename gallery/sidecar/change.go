@@ -429,6 +429,3 @@ func (s *settlement) drop(tags []Tag, labels []string) []bool {
 func names(list []string, label string) bool {
 	return slices.ContainsFunc(list, func(l string) bool { return Fold(l) == Fold(label) })
 }
-
-// Fold returns what spellings of one name, or path with "|", have in common.
-func Fold(name string) string { return fold(clean(name)) }

@@ -18,15 +18,15 @@ type candidate struct {
 func candidates(photo string) []candidate {
 	list := []candidate{{photo + ".xmp", false}, {photo + ".XMP", false}}
 	if ext := filepath.Ext(photo); ext != "" && ext != filepath.Base(photo) {
-		stem := strings.TrimSuffix(photo, ext)
+		stem := namesake(photo)
 		list = append(list, candidate{stem + ".xmp", true}, candidate{stem + ".XMP", true})
 	}
 	return slices.DeleteFunc(list, func(c candidate) bool { return c.path == photo })
 }
 
-// Names returns the paths that Find looks at, best first, for callers that
-// have the folder's listing: photo.jpg.xmp as digiKam, darktable and Immich
-// write it, then photo.xmp as Adobe's programs do, each also with .XMP.
+// Names returns the paths that Find looks at, best first: photo.jpg.xmp as
+// digiKam, darktable and Immich write it, then photo.xmp as Adobe's programs do,
+// each also with .XMP.
 func Names(photo string) []string {
 	list := candidates(photo)
 	names := make([]string, len(list))
@@ -35,6 +35,29 @@ func Names(photo string) []string {
 	}
 	return names
 }
+
+// Listed returns which of Names are there, the first as the lowest bit, for
+// callers that have the folder's listing: has reports whether there is a file of
+// that path. What Find would leave out by a name alone is left out; for the rest
+// of it see Belongs.
+func Listed(photo string, has func(path string) bool) (which uint8) {
+	for i, c := range candidates(photo) {
+		if has(c.path) && !(c.shared && has(namesake(photo))) {
+			which |= 1 << i
+		}
+	}
+	return which
+}
+
+// Belongs reports whether one of Names, in which these values were read, is the
+// photo's: photo.xmp may say that it is that of photo.cr2.
+func Belongs(path string, values []Value, photo string) bool {
+	return strings.TrimSuffix(path, filepath.Ext(path)) == photo || belongs(values, photo)
+}
+
+// namesake returns the photo that photo.xmp is named after in full, if there is
+// one: photo.
+func namesake(photo string) string { return strings.TrimSuffix(photo, filepath.Ext(photo)) }
 
 // Find returns the sidecars of a photo that exist, best first; see Names. All
 // of them count for reading.
@@ -71,8 +94,7 @@ func existing(photo string) []candidate {
 			continue
 		}
 		if c.shared {
-			other := strings.TrimSuffix(photo, filepath.Ext(photo))
-			if info, err := os.Stat(other); err == nil && info.Mode().IsRegular() {
+			if info, err := os.Stat(namesake(photo)); err == nil && info.Mode().IsRegular() {
 				continue
 			}
 		}

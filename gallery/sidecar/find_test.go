@@ -52,6 +52,7 @@ func TestFind(t *testing.T) {
 		{"raw and JPEG share", "a.cr2 a.jpg a.xmp", "a.cr2", "a.xmp"},
 		{"it is the raw's", "a.cr2 a.jpg a.xmp=.CR2", "a.jpg", ""},
 		{"it is the raw's", "a.cr2 a.jpg a.xmp=.CR2", "a.cr2", "a.xmp"},
+		{"it is the longer extension's", "a.x a.xm a.xmp=.xm", "a.x", ""},
 		{"it is the JPEG's, in upper case", "a.cr2 a.JPG a.xmp=.jpg", "a.JPG", "a.xmp"},
 		{"the full name is never shared", "a.jpg a.jpg.xmp=.cr2", "a.jpg", "a.jpg.xmp"},
 		{"a name in between", "a.tif a.tif.jpg a.tif.xmp", "a.tif.jpg", ""},
@@ -78,7 +79,27 @@ func TestFind(t *testing.T) {
 		if want := strings.Fields(c.want); !slices.Equal(got, want) {
 			t.Errorf("%s: %s of %s has %v, want %v", c.what, c.photo, c.files, got, want)
 		}
+		if listed := listedIn(dir, files, c.photo); !slices.Equal(listed, got) {
+			t.Errorf("%s: %s of %s has %v by the listing, want %v", c.what, c.photo, c.files, listed, got)
+		}
 	}
+}
+
+// listedIn finds the sidecars of a photo as Find does, from names and values.
+func listedIn(dir string, files map[string]string, photo string) (found []string) {
+	which := Listed(photo, func(path string) bool {
+		_, ok := files[path]
+		return ok
+	})
+	for i, name := range Names(photo) {
+		if which>>i&1 == 0 {
+			continue
+		}
+		if values, _ := ReadFile(filepath.Join(dir, name)); Belongs(name, values, photo) {
+			found = append(found, name)
+		}
+	}
+	return found
 }
 
 func TestFindSkipsFolders(t *testing.T) {

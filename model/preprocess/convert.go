@@ -23,9 +23,7 @@ func converter(img image.Image) func(dst []uint8, y int) {
 	case *image.NRGBA64:
 		return samples(m.Pix, m.PixOffset(r.Min.X, r.Min.Y), m.Stride, 8, 0, 2, 4)
 	case *image.RGBA:
-		if m.Opaque() {
-			return samples(m.Pix, m.PixOffset(r.Min.X, r.Min.Y), m.Stride, 4, 0, 1, 2)
-		}
+		return fromRGBA(m)
 	case *image.RGBA64:
 		if m.Opaque() {
 			return samples(m.Pix, m.PixOffset(r.Min.X, r.Min.Y), m.Stride, 8, 0, 2, 4)
@@ -51,6 +49,25 @@ func samples(pix []uint8, at, stride, size, r, g, b int) func([]uint8, int) {
 		for len(dst) >= 3 && len(src) >= size {
 			dst[0], dst[1], dst[2] = src[r], src[g], src[b]
 			dst, src = dst[3:], src[size:]
+		}
+	}
+}
+
+// fromRGBA is for libjpeg-turbo's pictures, which are opaque, and for others of
+// that kind, where the alpha is divided out.
+func fromRGBA(m *image.RGBA) func([]uint8, int) {
+	at := m.PixOffset(m.Rect.Min.X, m.Rect.Min.Y)
+	return func(dst []uint8, y int) {
+		src := m.Pix[at+y*m.Stride:][:4*m.Rect.Dx()]
+		if n := len(src) &^ 31; n > 0 && machine.pack != nil && machine.pack(dst[:n/4*3], src[:n]) {
+			dst, src = dst[n/4*3:], src[n:]
+		}
+		for ; len(dst) >= 3 && len(src) >= 4; dst, src = dst[3:], src[4:] {
+			if src[3] == 255 {
+				dst[0], dst[1], dst[2] = src[0], src[1], src[2]
+			} else {
+				dst[0], dst[1], dst[2] = straight(color.RGBA{src[0], src[1], src[2], src[3]})
+			}
 		}
 	}
 }

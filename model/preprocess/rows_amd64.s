@@ -41,6 +41,12 @@ DATA blueTail<>+0(SB)/8, $0x0780800680800580
 DATA blueTail<>+8(SB)/8, $0x8080808080808080
 GLOBL blueTail<>(SB), RODATA|NOPTR, $16
 
+// Four pixels of RGBA to twelve bytes of RGB, and four that do not count. The
+// same in both lanes.
+DATA noAlpha<>+0(SB)/8, $0x0908060504020100
+DATA noAlpha<>+8(SB)/8, $0x808080800e0d0c0a
+GLOBL noAlpha<>(SB), RODATA|NOPTR, $16
+
 // The constants of color.YCbCrToRGB, and one half before the shift by point.
 DATA factors<>+0(SB)/4, $91881
 DATA factors<>+4(SB)/4, $-22554
@@ -191,5 +197,40 @@ step:
 	JNZ            step
 
 done:
+	VZEROUPPER
+	RET
+
+// func packAVX2(dst, src []uint8) (opaque bool)
+//
+// DI output, SI input, CX steps of 8 pixels left, Y2 all alphas.
+TEXT ·packAVX2(SB), NOSPLIT, $0-49
+	MOVQ           dst_base+0(FP), DI
+	MOVQ           src_base+24(FP), SI
+	MOVQ           src_len+32(FP), CX
+	VBROADCASTI128 noAlpha<>(SB), Y15
+	VPCMPEQD       Y2, Y2, Y2
+	SHRQ           $5, CX
+	JZ             done
+
+step:
+	VMOVDQU      (SI), Y0
+	VPAND        Y0, Y2, Y2
+	VPSHUFB      Y15, Y0, Y0
+	VEXTRACTI128 $1, Y0, X1
+	VMOVDQU      X0, (DI)
+	VMOVQ        X1, 12(DI)
+	VPEXTRD      $2, X1, 20(DI)
+	ADDQ         $32, SI
+	ADDQ         $24, DI
+	DECQ         CX
+	JNZ          step
+
+done:
+	VPCMPEQD  Y3, Y3, Y3
+	VPCMPEQB  Y3, Y2, Y2
+	VPMOVMSKB Y2, AX
+	ANDL      $0x88888888, AX
+	CMPL      AX, $0x88888888
+	SETEQ     opaque+48(FP)
 	VZEROUPPER
 	RET

@@ -89,6 +89,39 @@ func TestChromaPairs(t *testing.T) {
 	}
 }
 
+func TestPack(t *testing.T) {
+	if machine.pack == nil {
+		t.Skip("this machine has no fast loops")
+	}
+	r := rand.New(rand.NewPCG(11, 12))
+	for n := 0; n <= 64; n += 8 {
+		src := make([]uint8, 4*n)
+		for i := range src {
+			src[i] = uint8(r.Uint32()) | uint8(i%4/3*255)
+		}
+		for clear := -1; clear < n; clear++ { // the pixel whose alpha is not 255
+			got := bytes.Repeat([]byte{0xa5}, 3*n+16)
+			if clear >= 0 {
+				src[4*clear+3] = 254
+			}
+			if opaque := machine.pack(got[:3*n], src); opaque != (clear < 0) {
+				t.Fatalf("%d pixels, %d not opaque: %v", n, clear, opaque)
+			}
+			for i := range 3 * n {
+				if got[i] != src[i/3*4+i%3] {
+					t.Fatalf("%d pixels: byte %d is %d", n, i, got[i])
+				}
+			}
+			if !bytes.Equal(got[3*n:], bytes.Repeat([]byte{0xa5}, 16)) {
+				t.Fatalf("%d pixels: wrote behind the row", n)
+			}
+			if clear >= 0 {
+				src[4*clear+3] = 255
+			}
+		}
+	}
+}
+
 // TestLoopsPictures prepares pictures of every kind and of real photos with and
 // without the fast loops.
 func TestLoopsPictures(t *testing.T) {

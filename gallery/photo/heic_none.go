@@ -1,0 +1,6 @@
+//go:build !(heic && nodynamic)
+
+package photo
+
+// HasHEIC says whether this build opens HEIC.
+const HasHEIC = false

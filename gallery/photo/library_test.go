@@ -1,0 +1,6 @@
+//go:build !turbo
+
+package photo
+
+// withoutLibrary calls f with Go's decoders alone.
+func withoutLibrary(f func()) { f() }
