@@ -31,6 +31,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"sigla/internal/filelock"
 )
 
 var (
@@ -116,7 +118,7 @@ func (c *Catalog) upToDate(ctx context.Context) error {
 		if err != nil || found == len(schema) {
 			return err
 		}
-		if err := unlockFile(c.lock); err != nil {
+		if err := filelock.Unlock(c.lock); err != nil {
 			return err
 		}
 		if err := waitLock(ctx, c.lock, true); err != nil {
@@ -125,7 +127,7 @@ func (c *Catalog) upToDate(ctx context.Context) error {
 		if err := migrate(ctx, path); err != nil {
 			return err
 		}
-		if err := unlockFile(c.lock); err != nil {
+		if err := filelock.Unlock(c.lock); err != nil {
 			return err
 		}
 	}
@@ -192,7 +194,7 @@ func writable(dir string) error {
 func waitLock(ctx context.Context, f *os.File, alone bool) error {
 	start := time.Now()
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
-		ok, err := tryLockFile(f, alone)
+		ok, err := filelock.TryLock(f, alone)
 		if ok || err != nil {
 			return err
 		}

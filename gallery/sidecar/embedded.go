@@ -33,28 +33,30 @@ func cause(err error) error {
 	return err
 }
 
-func readSidecar(path string, f *os.File) ([]Value, error) {
+// load returns the text of a sidecar.
+func load(path string, f *os.File) (string, error) {
 	info, err := f.Stat()
 	if err != nil {
-		return nil, &Error{path, -1, cause(err)}
+		return "", &Error{path, -1, cause(err)}
 	}
 	if info.Size() > maxFile {
-		return nil, &Error{path, -1, fmt.Errorf("larger than %d MB", maxFile>>20)}
+		return "", &Error{path, -1, fmt.Errorf("larger than %d MB", maxFile>>20)}
 	}
 	var b strings.Builder
 	b.Grow(int(info.Size()))
 	n, err := io.Copy(&b, io.LimitReader(f, maxFile)) // it may be growing
 	switch {
 	case err != nil:
-		return nil, &Error{path, -1, cause(err)}
+		return "", &Error{path, -1, cause(err)}
 	case n == 0:
-		return nil, &Error{path, 0, errors.New("the file is empty")}
+		return "", &Error{path, 0, errors.New("the file is empty")}
 	}
-	d, err := parse(b.String())
-	var values []Value
-	if err == nil {
-		values, err = d.values()
-	}
+	return b.String(), nil
+}
+
+// readSidecar returns the values of a sidecar with this text.
+func readSidecar(path, text string) ([]Value, error) {
+	values, err := valuesOf(text)
 	if err != nil {
 		return nil, &Error{path, int64(err.(*fault).at), err}
 	}

@@ -50,3 +50,24 @@ func FuzzRead(f *testing.F) {
 		Merge(File{"", m.values})
 	})
 }
+
+// FuzzEdit: any text is refused, or takes a tag and gives it back to the byte.
+func FuzzEdit(f *testing.F) {
+	for _, text := range seeds(f) {
+		f.Add(text, "nature|owl", "AC/DC")
+	}
+	f.Fuzz(func(t *testing.T, text, label, known string) {
+		if len(text) > 1<<14 {
+			return
+		}
+		c := Change{Accept: []Mark{{Label: label, Source: User}}, Known: []string{known}}
+		out, err := Edit([]byte(text), c)
+		if err != nil || strings.Contains(text, "urn:sigla") {
+			return
+		}
+		back, err := Edit(out, Change{Withdraw: []string{label}})
+		if err != nil || string(back) != text {
+			t.Errorf("%q became %q, and then %q, %v", text, out, back, err)
+		}
+	})
+}

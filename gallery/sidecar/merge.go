@@ -15,7 +15,8 @@ import (
 // order in which they count: sidecars as Find returns them, then the photo.
 //
 // A value is split into a path of names at the separator of its field ("|" or
-// "/"; the flat fields, such as dc:subject, have none). Names lose white space
+// "/"; the flat fields, such as dc:subject, have none). Where "/" separates, "|"
+// stands for a "/" within a name, as Immich writes it: AC|DC is AC/DC. Names lose white space
 // at both ends and are brought into NFC; empty ones are dropped. Two names are
 // equal if they are the same after case folding; two paths, if they are as
 // long and their names are equal. Then:
@@ -71,8 +72,11 @@ type mention struct {
 // mentions returns the file's keywords, each once per field, without
 // darktable's internal tags.
 func (f File) mentions() []mention {
-	var list []mention
-	seen := make(map[string]bool)
+	if len(f.Values) == 0 {
+		return nil
+	}
+	list := make([]mention, 0, len(f.Values))
+	seen := make(map[string]bool, len(f.Values))
 	internal := make(map[string]bool)
 	for _, v := range f.Values {
 		separator, ok := v.Field.keywords()
@@ -80,23 +84,21 @@ func (f File) mentions() []mention {
 			continue
 		}
 		m := mention{source: Source{v.Field, f.Path}}
-		for _, name := range split(v.Text, separator) {
-			if name = clean(name); name != "" {
-				m.names = append(m.names, name)
-				m.keys = append(m.keys, fold(name))
-			}
-		}
+		m.names = split(v.Text, separator)
+		m.keys = folded(m.names)
 		id := string(v.Field) + "\x00" + strings.Join(m.keys, "\x00")
 		if len(m.keys) == 0 || seen[id] {
 			continue
 		}
 		seen[id] = true
-		// A flat field has the path in one name.
-		if parts := strings.Split(strings.Join(m.keys, "|"), "|"); parts[0] == "darktable" && len(parts) > 1 {
-			for _, part := range parts {
-				internal[part] = true
+		if strings.HasPrefix(m.keys[0], "darktable") {
+			// A flat field has the path in one name.
+			if parts := strings.Split(strings.Join(m.keys, "|"), "|"); parts[0] == "darktable" && len(parts) > 1 {
+				for _, part := range parts {
+					internal[part] = true
+				}
+				continue
 			}
-			continue
 		}
 		list = append(list, m)
 	}
@@ -111,7 +113,7 @@ func (f Field) keywords() (separator string, ok bool) {
 	switch f {
 	case Keywords, XPKeywords:
 		return "", true
-	case Person, Rating, MicrosoftRating, ForExtension:
+	case Person, Rating, MicrosoftRating, ForExtension, Provenance:
 		return "", false
 	}
 	for _, row := range fields {
@@ -122,11 +124,32 @@ func (f Field) keywords() (separator string, ok bool) {
 	return "", false
 }
 
+// split returns the names of a path.
 func split(text, separator string) []string {
-	if separator == "" {
-		return []string{text}
+	parts := []string{text}
+	if separator != "" {
+		parts = strings.Split(text, separator)
 	}
-	return strings.Split(text, separator)
+	names := parts[:0]
+	for _, name := range parts {
+		if name = clean(name); name == "" {
+			continue
+		}
+		if separator == "/" {
+			name = strings.ReplaceAll(name, "|", "/")
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+// folded returns the names as they are compared.
+func folded(names []string) []string {
+	keys := make([]string, len(names))
+	for i, name := range names {
+		keys[i] = fold(name)
+	}
+	return keys
 }
 
 // A tree has a node for each tag and for each name above one.

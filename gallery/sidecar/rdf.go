@@ -33,10 +33,7 @@ func (p *parser) enter(f, parent *frame, space, local string) error {
 	switch parent.role {
 	case roleWrapper:
 		f.role = roleWrapper
-		if rdf && local == "RDF" {
-			f.role = roleRoot
-		}
-		p.meta = p.meta || f.role == roleRoot || space == spaceX
+		p.wrap(f, rdf && local == "RDF", space == spaceX)
 	case roleRoot:
 		f.role = roleNode
 		return p.describe(f)
@@ -55,12 +52,15 @@ func (p *parser) enter(f, parent *frame, space, local string) error {
 			}
 			last := p.last()
 			last.items = append(last.items, value{span: span{f.from, f.inner}})
+			if p.inMarks {
+				p.doc.marks = append(p.doc.marks, nil)
+			}
 			return p.shorthand(f)
 		}
 	case roleProperty, roleItem, roleCharacters:
 		switch {
 		case parent.fields:
-			p.field(f, rdf, local)
+			p.field(f, space, local)
 		case parent.role == roleCharacters && p.inItem:
 			// Nothing but characters is read of an item.
 		case rdf && !p.inItem && arrays[local] != plain:
@@ -75,18 +75,45 @@ func (p *parser) enter(f, parent *frame, space, local string) error {
 			return p.shorthand(f)
 		}
 	case roleFields:
-		p.field(f, rdf, local)
+		p.field(f, space, local)
 	}
 	return nil
 }
 
+// wrap notes rdf:RDF and x:xmpmeta.
+func (p *parser) wrap(f *frame, root, meta bool) {
+	whole := span{f.from, f.inner}
+	e := element{whole, whole, span{f.inner, f.inner}}
+	switch {
+	case root:
+		f.role = roleRoot
+		if p.doc.roots++; p.doc.roots == 1 {
+			p.doc.root = e
+		}
+	case meta && !p.isXMP:
+		p.doc.meta = e
+	}
+	p.isXMP = p.isXMP || root || meta
+}
+
 var arrays = map[string]shape{"Bag": bag, "Seq": seq, "Alt": alt}
 
-// field: of the fields of a value, only the characters are read.
-func (p *parser) field(f *frame, rdf bool, local string) {
-	if rdf && local == "value" {
+// field: of the fields of a value, only the characters are read, and those of
+// an item of sigla:tags.
+func (p *parser) field(f *frame, space, local string) {
+	switch {
+	case space == spaceRDF && local == "value":
 		f.role = roleCharacters
+	case space == spaceSigla && p.inMarks && p.inItem:
+		f.role = roleMark
+		p.markField(rawField{local: local, characters: span{f.inner, f.inner}})
 	}
+}
+
+// markField adds a field to the last item of sigla:tags.
+func (p *parser) markField(f rawField) {
+	last := len(p.doc.marks) - 1
+	p.doc.marks[last] = append(p.doc.marks[last], f)
 }
 
 // close handles the end of the innermost element, whose content ends before
@@ -97,6 +124,14 @@ func (p *parser) close(to int) {
 	p.bindings = p.bindings[:f.bindings]
 	inner := span{f.inner, to}
 	switch f.role {
+	case roleWrapper:
+		if p.doc.meta.open == (span{f.from, f.inner}) {
+			p.doc.meta.span.to, p.doc.meta.inner = p.at, inner
+		}
+	case roleRoot:
+		if p.doc.root.open == (span{f.from, f.inner}) {
+			p.doc.root.span.to, p.doc.root.inner = p.at, inner
+		}
 	case roleNode:
 		d := &p.doc.descriptions[len(p.doc.descriptions)-1]
 		d.span.to, d.inner = p.at, inner
@@ -118,6 +153,10 @@ func (p *parser) close(to int) {
 	case roleCharacters:
 		if !f.children {
 			p.current().setCharacters(inner, false)
+		}
+	case roleMark:
+		if mark := p.doc.marks[len(p.doc.marks)-1]; !f.children {
+			mark[len(mark)-1].characters = inner
 		}
 	}
 }
@@ -141,6 +180,7 @@ func (p *parser) current() *value {
 // add appends a property of the last description.
 func (p *parser) add(v property) error {
 	v.description = len(p.doc.descriptions) - 1
+	p.inMarks = v.space == spaceSigla && v.local == marksLocal
 	p.doc.properties = append(p.doc.properties, v)
 	return p.count()
 }
@@ -159,7 +199,7 @@ func (p *parser) describe(f *frame) error {
 		return err
 	}
 	whole := span{f.from, f.inner}
-	p.doc.descriptions = append(p.doc.descriptions, description{span: whole, open: whole})
+	p.doc.descriptions = append(p.doc.descriptions, element{span: whole, open: whole})
 	return p.eachAttribute(func(a attribute, space, local string) error {
 		if space == spaceRDF {
 			return nil
@@ -177,6 +217,9 @@ func (p *parser) shorthand(f *frame) error {
 		switch {
 		case space != spaceRDF:
 			f.children = true
+			if space == spaceSigla && p.inMarks && p.inItem {
+				p.markField(rawField{local, a.value, true})
+			}
 		case local == "parseType":
 			f.fields = a.value.of(p.text) == "Resource"
 		case local == "value" || local == "resource" && f.role != roleFields:

@@ -1,18 +1,22 @@
-// Package sidecar reads the tags that photos already have: from XMP sidecars
-// and from the photos themselves, whichever program wrote them.
+// Package sidecar reads the tags that photos already have, from XMP sidecars
+// and from the photos themselves, whichever program wrote them, and writes tags
+// to sidecars.
 //
 // Every program has fields of its own for keywords and most read only some of
 // the others', so that no field is the whole truth. What counts is the union
 // of all of them, which Merge defines and Read returns.
 //
-// The XMP parser keeps the place of every property, so that a property can be
-// changed without touching any other byte. See document.
+// The XMP parser keeps the place of every property, so that Edit can change a
+// property without touching any other byte. See document.
 package sidecar
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // A Field is a place where programs keep tags, by its usual name.
@@ -120,18 +124,56 @@ func (e *Error) Unwrap() error { return e.Err }
 func Read(photo string) (Tags, error) {
 	var files []File
 	var errs []error
-	add := func(path string, values []Value, err error) {
-		files = append(files, File{path, values})
-		errs = append(errs, err)
+	for _, k := range Look(photo) {
+		files = append(files, k.File)
+		errs = append(errs, k.Err)
 	}
+	return Merge(files...), errors.Join(errs...)
+}
+
+// A Known is a file that was read, as it was then.
+type Known struct {
+	File
+	Size     int64
+	Modified time.Time
+	Hash     string // SHA-256 in hexadecimal; "" if it is not known
+	Err      error  // what could not be read of it, an Error or several joined
+}
+
+// Look reads what there is of a photo: its sidecars, as Find returns them, and
+// then the photo, which is not hashed.
+func Look(photo string) []Known {
+	var list []Known
 	for _, c := range existing(photo) {
-		if values, err := ReadFile(c.path); !c.shared || belongs(values, photo) {
-			add(c.path, values, err)
+		if k := look(c.path); !c.shared || belongs(k.Values, photo) {
+			list = append(list, k)
 		}
 	}
-	values, err := ReadFile(photo)
-	add(photo, values, err)
-	return Merge(files...), errors.Join(errs...)
+	return append(list, look(photo))
+}
+
+func look(path string) Known {
+	k := Known{File: File{Path: path}}
+	f, err := open(path)
+	if err != nil {
+		k.Err = &Error{path, -1, cause(err)}
+		return k
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil {
+		k.Size, k.Modified = info.Size(), info.ModTime()
+	}
+	if !isSidecar(path) {
+		k.Values, k.Err = readPhoto(path, f)
+		return k
+	}
+	var text string
+	if text, k.Err = load(path, f); k.Err == nil {
+		sum := sha256.Sum256([]byte(text))
+		k.Hash = hex.EncodeToString(sum[:])
+		k.Values, k.Err = readSidecar(path, text)
+	}
+	return k
 }
 
 // ReadFile returns the values of all fields of one file, in its order: of a
@@ -141,13 +183,6 @@ func Read(photo string) (Tags, error) {
 // when several parts of a photo are broken; values of the other parts are
 // returned with it.
 func ReadFile(path string) ([]Value, error) {
-	f, err := open(path)
-	if err != nil {
-		return nil, &Error{path, -1, cause(err)}
-	}
-	defer f.Close()
-	if isSidecar(path) {
-		return readSidecar(path, f)
-	}
-	return readPhoto(path, f)
+	k := look(path)
+	return k.Values, k.Err
 }

@@ -14,26 +14,7 @@ func TestSpellings(t *testing.T) {
 	words := []string{"owl", "salt & pepper", "<b>", `"quoted" 'twice'`, "]]>", "Käuzchen", "🦉", "two  words", "a|b/c", "-->", "?>"}
 	for seed := range uint64(300) {
 		s := speller{rand.New(rand.NewPCG(seed, 5))}
-		var attributes, elements string
-		var want []string
-		for range s.IntN(6) {
-			row := fields[s.IntN(len(fields))]
-			if row.field == Categories {
-				continue
-			}
-			words := words[s.IntN(len(words)-2):][:1+s.IntN(3)]
-			for _, w := range words {
-				want = append(want, string(row.field)+" "+w)
-			}
-			name := prefix(row.space) + ":" + row.local
-			declared := "xmlns:" + prefix(row.space) + "=" + s.quoted(row.space+s.pick("", "/"))
-			if len(words) == 1 && s.IntN(2) == 0 && !strings.Contains(attributes, prefix(row.space)) {
-				attributes += s.space() + declared + s.space() + name + s.gap() + "=" + s.gap() + s.quoted(words[0])
-			} else {
-				elements += s.noise() + s.property(name, declared, words)
-			}
-		}
-		text := s.document(attributes, elements)
+		text, want := s.sidecar(words)
 		encoded := []string{text, "\ufeff" + text, utf16LEOf(text), swapped(utf16LEOf("\ufeff" + text))}[s.IntN(4)]
 		d, err := parse(encoded)
 		if err != nil {
@@ -51,6 +32,30 @@ func TestSpellings(t *testing.T) {
 		}
 		checkPlaces(t, fmt.Sprint("seed ", seed), d, 8)
 	}
+}
+
+// sidecar is a document with some of the words, and its values: fields and
+// texts.
+func (s speller) sidecar(words []string) (text string, want []string) {
+	var attributes, elements string
+	for range s.IntN(6) {
+		row := fields[s.IntN(len(fields))]
+		if row.field == Categories {
+			continue
+		}
+		words := words[s.IntN(len(words)-2):][:1+s.IntN(3)]
+		for _, w := range words {
+			want = append(want, string(row.field)+" "+w)
+		}
+		name := prefix(row.space) + ":" + row.local
+		declared := "xmlns:" + prefix(row.space) + "=" + s.quoted(row.space+s.pick("", "/"))
+		if len(words) == 1 && s.IntN(2) == 0 && !strings.Contains(attributes, prefix(row.space)) {
+			attributes += s.space() + declared + s.space() + name + s.gap() + "=" + s.gap() + s.quoted(words[0])
+		} else {
+			elements += s.noise() + s.property(name, declared, words)
+		}
+	}
+	return s.document(attributes, elements), want
 }
 
 // prefix is that of a namespace in all documents.

@@ -45,6 +45,27 @@ func toUTF8(data string) (string, encoding, error) {
 	return fromUTF16(data, order), e, nil
 }
 
+// encode returns a text as it is stored. It is the inverse of toUTF8, but for
+// surrogates without their partner.
+func (e encoding) encode(text string) string {
+	if e == utf8Text {
+		return text
+	}
+	order := binary.AppendByteOrder(binary.LittleEndian)
+	if e == utf16BE {
+		order = binary.BigEndian
+	}
+	b := make([]byte, 0, 2*len(text))
+	for _, r := range text {
+		if r1, r2 := utf16.EncodeRune(r); r1 != utf8.RuneError {
+			b = order.AppendUint16(order.AppendUint16(b, uint16(r1)), uint16(r2))
+		} else {
+			b = order.AppendUint16(b, uint16(r))
+		}
+	}
+	return string(b)
+}
+
 // fromUTF16 transcodes whole units. Surrogates without their partner become
 // U+FFFD each.
 func fromUTF16(data string, order binary.ByteOrder) string {

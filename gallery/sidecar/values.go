@@ -31,7 +31,21 @@ func (d *document) values() ([]Value, error) {
 			}
 		}
 	}
+	for _, raw := range d.marks {
+		if m := d.mark(raw); m.Label != "" {
+			list = append(list, m.value())
+		}
+	}
 	return list, nil
+}
+
+// valuesOf returns the values of an XMP document.
+func valuesOf(text string) ([]Value, error) {
+	d, err := parse(text)
+	if err != nil {
+		return nil, err
+	}
+	return d.values()
 }
 
 func fieldOf(space, local string) (Field, bool) {
@@ -52,27 +66,33 @@ func appendValue(list []Value, field Field, text string, at int) ([]Value, error
 		// Cloned, so as not to keep the whole document in memory.
 		return append(list, Value{field, strings.Clone(text)}), nil
 	}
-	paths, err := categories(text)
+	assigned, err := categories(text)
 	if err != nil {
 		return nil, faultAt(at, "acdsee:categories, byte %d: %v", err.(*fault).at, err)
 	}
-	for _, path := range paths {
-		list = append(list, Value{field, path})
+	for _, c := range assigned {
+		list = append(list, Value{field, c.path})
 	}
 	return list, nil
 }
 
-// categories returns the paths, with "|", of the assigned categories of ACDSee,
-// which are elements in each other:
+// A category is one that is assigned to a photo.
+type category struct {
+	path string // with "|"
+	at   int    // where the 1 of Assigned="1" stands
+}
+
+// categories returns the assigned categories of ACDSee, which are elements in
+// each other:
 //
 //	<Categories><Category Assigned="0">animals<Category Assigned="1">owl</Category></Category></Categories>
-func categories(text string) ([]string, error) {
-	type category struct {
+func categories(text string) ([]category, error) {
+	type element struct {
 		tag, name string
-		place     int // in paths, -1 if it is not assigned
+		place     int // in the list, -1 if it is not assigned
 	}
-	var paths []string
-	open := []category{{place: -1}} // around all
+	var list []category
+	open := []element{{place: -1}} // around all
 	s := scanner{text: text}
 	for {
 		if err := s.next(); err != nil {
@@ -84,7 +104,7 @@ func categories(text string) ([]string, error) {
 			if len(open) > 1 {
 				return nil, faultAt(s.at, "a category is not closed")
 			}
-			return paths, nil
+			return list, nil
 		case tokenText:
 			name, err := decode(text, s.span, false)
 			if err != nil {
@@ -95,11 +115,11 @@ func categories(text string) ([]string, error) {
 			if len(open) > maxDepth {
 				return nil, faultAt(s.span.from, "categories nested deeper than %d", maxDepth)
 			}
-			c := category{tag: s.name, place: -1}
+			c := element{tag: s.name, place: -1}
 			for _, a := range s.attributes {
 				if a.name == "Assigned" && a.value.of(text) == "1" {
-					c.place = len(paths)
-					paths = append(paths, "")
+					c.place = len(list)
+					list = append(list, category{at: a.value.from})
 				}
 			}
 			if !s.empty {
@@ -116,7 +136,7 @@ func categories(text string) ([]string, error) {
 						names = append(names, name)
 					}
 				}
-				paths[top.place] = strings.Join(names, "|")
+				list[top.place].path = strings.Join(names, "|")
 			}
 			open = open[:len(open)-1]
 		}

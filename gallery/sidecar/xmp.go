@@ -15,6 +15,8 @@ const (
 	spaceRDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 	spaceX   = "adobe:ns:meta"
 	spaceXML = "http://www.w3.org/XML/1998/namespace"
+	// spaceSigla is the project's own, without its final slash.
+	spaceSigla = "urn:sigla:xmp:1.0"
 )
 
 // A document is a parsed XMP document: RDF as XMP allows it, in every spelling
@@ -25,14 +27,22 @@ const (
 type document struct {
 	text         string
 	encoding     encoding // other than UTF-8, the file cannot be edited at these places
+	ascii        bool     // the XML declaration promises no other characters
 	packets      int      // <?xpacket begin=…?>, 0 if there is only XML
-	descriptions []description
+	trailer      int      // where <?xpacket end=…?> begins; 0 if there is none
+	writable     bool     // and it says that the packet may be changed in place: end="w"
+	meta         element  // x:xmpmeta
+	root         element  // rdf:RDF, the first
+	roots        int      // how many there are
+	descriptions []element
 	properties   []property // in the order of the text
+	marks        []rawMark  // items of sigla:tags
 }
 
-// A description is an rdf:Description that holds properties of the photo.
-type description struct {
-	span  span // the element
+// An element is rdf:RDF, x:xmpmeta, or an rdf:Description that holds
+// properties of the photo.
+type element struct {
+	span  span // all of it
 	open  span // its start tag
 	inner span // what is between its tags; empty, at the end of the start tag, for <rdf:Description …/>
 }
@@ -88,6 +98,7 @@ const (
 	roleItem                   // rdf:li
 	roleFields                 // rdf:Description within a property or an item
 	roleCharacters             // rdf:value of a property or an item
+	roleMark                   // a field of an item of sigla:tags
 	roleOther                  // passed over with all that is in it
 )
 
@@ -111,7 +122,8 @@ type parser struct {
 	frames   []frame // the first is the document
 	bindings []binding
 	inItem   bool // of the last property
-	meta     bool // x:xmpmeta or rdf:RDF was seen
+	inMarks  bool // the last property is sigla:tags
+	isXMP    bool // x:xmpmeta or rdf:RDF was seen
 	values   int
 }
 
@@ -173,7 +185,7 @@ func (p *parser) finish() error {
 	if top := p.frames[len(p.frames)-1]; len(p.frames) > 1 {
 		return faultAt(p.at, "the text ends within <%s> of byte %d", top.name, p.doc.encoding.original(p.text, top.from))
 	}
-	if !p.meta {
+	if !p.isXMP {
 		return faultAt(0, "no XMP: neither x:xmpmeta nor rdf:RDF is in it")
 	}
 	return nil
@@ -187,6 +199,9 @@ func (p *parser) instruction() error {
 	case "xpacket":
 		if strings.Contains(words, "begin=") {
 			p.doc.packets++
+		} else if p.doc.trailer == 0 {
+			p.doc.trailer = p.span.from
+			p.doc.writable = strings.Contains(words, `end="w"`) || strings.Contains(words, "end='w'")
 		}
 	case "xml":
 		_, name, _ := strings.Cut(words, "encoding=")
@@ -194,6 +209,7 @@ func (p *parser) instruction() error {
 			break
 		}
 		name = name[:strings.IndexAny(name, "\"' ?>")]
+		p.doc.ascii = name == "us-ascii"
 		if name != "utf-8" && name != "utf8" && name != "us-ascii" && !strings.HasPrefix(name, "utf-16") {
 			return faultAt(p.span.from, "the encoding %q is not supported; store it as UTF-8", name)
 		}

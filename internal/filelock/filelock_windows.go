@@ -1,4 +1,4 @@
-package catalog
+package filelock
 
 import (
 	"errors"
@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// tryLockFile locks f, alone or together with others, unless someone else's
+// TryLock locks f, alone or together with others, unless someone else's
 // lock is in the way. The lock ends with the file, and so with the process.
-func tryLockFile(f *os.File, alone bool) (ok bool, err error) {
+func TryLock(f *os.File, alone bool) (ok bool, err error) {
 	flags := uint32(windows.LOCKFILE_FAIL_IMMEDIATELY)
 	if alone {
 		flags |= windows.LOCKFILE_EXCLUSIVE_LOCK
@@ -24,6 +24,7 @@ func tryLockFile(f *os.File, alone bool) (ok bool, err error) {
 	return true, nil
 }
 
-func unlockFile(f *os.File) error {
+// Unlock ends a lock.
+func Unlock(f *os.File) error {
 	return windows.UnlockFileEx(windows.Handle(f.Fd()), 0, 1, 0, new(windows.Overlapped))
 }

@@ -1,6 +1,7 @@
 //go:build unix
 
-package catalog
+// Package filelock locks files between processes.
+package filelock
 
 import (
 	"errors"
@@ -9,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tryLockFile locks f, alone or together with others, unless someone else's
+// TryLock locks f, alone or together with others, unless someone else's
 // lock is in the way. The lock ends with the file, and so with the process.
-func tryLockFile(f *os.File, alone bool) (ok bool, err error) {
+func TryLock(f *os.File, alone bool) (ok bool, err error) {
 	how := unix.LOCK_SH
 	if alone {
 		how = unix.LOCK_EX
@@ -30,4 +31,5 @@ func tryLockFile(f *os.File, alone bool) (ok bool, err error) {
 	}
 }
 
-func unlockFile(f *os.File) error { return unix.Flock(int(f.Fd()), unix.LOCK_UN) }
+// Unlock ends a lock.
+func Unlock(f *os.File) error { return unix.Flock(int(f.Fd()), unix.LOCK_UN) }
