@@ -2,6 +2,7 @@ package gallery
 
 import (
 	"context"
+	"errors"
 
 	"sigla/gallery/catalog"
 )
@@ -27,4 +28,18 @@ func (g *Gallery) Decisions(ctx context.Context) (map[catalog.Hash][]catalog.Dec
 		byPhoto[d.Photo] = append(byPhoto[d.Photo], d)
 	}
 	return byPhoto, err
+}
+
+// Decide stores answers in the catalog; without one there is nowhere to.
+func (g *Gallery) Decide(ctx context.Context, decisions ...catalog.Decision) error {
+	c := g.openCatalog(ctx)
+	switch {
+	case len(decisions) == 0:
+		return nil
+	case c == nil && g.CatalogErr() != nil:
+		return g.CatalogErr()
+	case c == nil:
+		return errors.New("store answers: there is no catalog")
+	}
+	return c.Decide(ctx, decisions...)
 }

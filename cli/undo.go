@@ -1,0 +1,132 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sigla/gallery/sidecar"
+	"sigla/gallery/sidecar/journal"
+)
+
+func (a *app) undoCommand() *cobra.Command {
+	var run string
+	var list bool
+	cmd := &cobra.Command{
+		Use:   "undo",
+		Short: "Take the last application of tags back, to the byte",
+		Long:  `Restore every sidecar that the last sigla tag --apply wrote, or that of --run ID. Sidecars that it made are removed. One that another program has changed since is left alone and named.`,
+		Example: `sigla undo
+sigla undo --list
+sigla undo --run 20261125-093000-1`,
+		Args: cobra.NoArgs,
+		Run: a.configured(func(ctx context.Context, _ []string) error {
+			return a.runUndo(ctx, run, list)
+		}),
+	}
+	cmd.Flags().StringVar(&run, "run", "", "run to take back (the last that was not)")
+	cmd.Flags().BoolVar(&list, "list", false, "list the runs, the last one first")
+	return cmd
+}
+
+func (a *app) runUndo(ctx context.Context, id string, list bool) (err error) {
+	j, err := a.openJournal(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, j.Close()) }()
+	runs, err := j.Runs()
+	if err != nil {
+		a.fail(err)
+	}
+	if list {
+		return a.output().runs(runs)
+	}
+	if id == "" {
+		i := slices.IndexFunc(runs, func(r journal.Run) bool { return !r.Undone })
+		if i < 0 {
+			return errors.New("undo: there is no application of tags to take back")
+		}
+		id = runs[i].ID
+	}
+	result, err := j.Undo(ctx, id, journal.Options{})
+	if err != nil {
+		return fmt.Errorf("undo: %w", err)
+	}
+	a.failWrites(result)
+	return a.output().text(fmt.Sprintf("run %s: %d files restored\n", id, result.Written))
+}
+
+// runs writes the runs of the journal.
+func (o *output) runs(runs []journal.Run) error {
+	for _, r := range runs {
+		state := ""
+		if r.Undone {
+			state = ", undone"
+		}
+		if err := o.text(fmt.Sprintf("%s  %s  %d files%s\n", r.ID, r.At.Local().Format(time.DateTime), len(r.Files), state)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// plan writes what would become of each photo, and a line for all.
+func (o *output) plan(plan sidecar.Plan) error {
+	files, added, removed := 0, 0, 0
+	for _, p := range plan.Photos {
+		files, added, removed = files+len(p.Files), added+len(p.Added), removed+len(p.Removed)
+		var err error
+		switch {
+		case o.format == "json":
+			err = o.object(p)
+		case len(p.Files) > 0 || p.Refused != "":
+			err = o.text(o.planned(p))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if o.format == "json" {
+		return nil
+	}
+	return o.text(fmt.Sprintf("%d sidecars: +%d tags, -%d tags\n", files, added, removed))
+}
+
+// planned is the plan of a photo as text.
+func (o *output) planned(p sidecar.PhotoPlan) string {
+	text := o.path(p.Path) + "\n"
+	if p.Refused != "" {
+		return text + "  ✗ " + p.Refused + "\n"
+	}
+	for _, f := range p.Files {
+		what := "changed"
+		if f.New {
+			what = "new"
+		}
+		text += "  " + o.path(f.Path) + "  " + what + "\n"
+	}
+	for _, l := range p.Added {
+		text += "  + " + l + "\n"
+	}
+	for _, l := range p.Removed {
+		text += "  - " + l + "\n"
+	}
+	if n := len(p.Kept); n > 0 {
+		text += fmt.Sprintf("    %d kept\n", n)
+	}
+	for _, r := range sidecar.Readers {
+		if shown := p.Shown[r]; len(shown) > 0 {
+			text += fmt.Sprintf("    %s: %s\n", r, strings.Join(shown, ", "))
+		}
+	}
+	for _, n := range p.Notes {
+		text += "    " + n + "\n"
+	}
+	return text
+}
