@@ -114,23 +114,26 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Read returns the tags of a photo: the union of all fields of its sidecars
-// (see Find) and of the photo itself. What is broken contributes nothing and is
-// reported, as Errors joined into one; the tags read elsewhere come with it.
-func Read(photo string) (Tags, error) {
+// Read returns the tags of a photo: the union of all fields of its sidecars (see
+// Find), of the photo itself and of its twins. What is broken contributes
+// nothing and is reported, as Errors joined into one; the tags read elsewhere
+// come with it.
+func Read(photo string, twins ...string) (Tags, error) {
 	var files []File
 	var errs []error
 	add := func(path string, values []Value, err error) {
 		files = append(files, File{path, values})
 		errs = append(errs, err)
 	}
-	for _, c := range existing(photo) {
-		if values, err := ReadFile(c.path); !c.shared || belongs(values, photo) {
+	for _, c := range existing(photo, twins) {
+		if values, err := ReadFile(c.path); !c.shared || belongs(values, photo, twins) {
 			add(c.path, values, err)
 		}
 	}
-	values, err := ReadFile(photo)
-	add(photo, values, err)
+	for _, path := range append([]string{photo}, twins...) {
+		values, err := ReadFile(path)
+		add(path, values, err)
+	}
 	return Merge(files...), errors.Join(errs...)
 }
 
