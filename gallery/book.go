@@ -196,7 +196,7 @@ func (w *walk) add(at place, info fs.FileInfo, twins []string) {
 		w.sights[at.at] = passed // it is being written
 		return
 	}
-	sidecars := w.listing.sidecars(filepath.Base(at.path))
+	sidecars := w.listing.sidecars(filepath.Base(at.path), twins)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	id, known := g.known[at.real]
@@ -212,8 +212,10 @@ func (w *walk) add(at place, info fs.FileInfo, twins []string) {
 	}
 	s := &g.slots[id]
 	own := s.at == at.at
-	if own {
+	_, fromElsewhere := w.others[id]
+	if own && (fromElsewhere || s.walk != w.number) {
 		delete(w.others, id)
+		g.meetBeside(id, sidecars, twins)
 	}
 	if s.walk == w.number {
 		return // it was reached by another path
@@ -224,20 +226,31 @@ func (w *walk) add(at place, info fs.FileInfo, twins []string) {
 	turn, pending := s.turn, s.pending
 	s.walk, s.pending = w.number, false
 	w.see(id, own, info)
-	if own {
-		g.meetTags(id, sidecars)
-	}
-	if s.Unreachable || !slices.Equal(s.Twins, twins) {
-		s.Unreachable, s.Twins = false, twins
-		g.turned = append(g.turned, id)
-		g.touch(id)
-		g.changed()
+	if s.Unreachable {
+		s.Unreachable = false
+		g.turnOver(id)
 	}
 	if s.turn != turn {
 		g.changed()
 	} else if pending && s.State == Waiting {
 		g.offer(id)
 	}
+}
+
+// meetBeside notes, with mu held, what lies beside a photo.
+func (g *Gallery) meetBeside(id int, sidecars uint32, twins []string) {
+	g.meetTags(id, sidecars)
+	if s := &g.slots[id]; !slices.Equal(s.Twins, twins) {
+		s.Twins = twins
+		g.turnOver(id)
+	}
+}
+
+// turnOver says, with mu held, that a photo is not what it was.
+func (g *Gallery) turnOver(id int) {
+	g.turned = append(g.turned, id)
+	g.touch(id)
+	g.changed()
 }
 
 // other is a path by which a photo was reached besides its own, which may be no
@@ -305,7 +318,7 @@ func (w *walk) find(id int) {
 		return
 	}
 	if s.file != 0 {
-		s.tags.doubt = allKinds
+		s.tags.doubt = true
 	}
 	if !slices.Contains(w.books, s.book) {
 		w.books = append(w.books, s.book)

@@ -199,7 +199,7 @@ func finish(name string) int {
 func (p Photo) Files() []string {
 	files := []string{p.Path}
 	for _, twin := range p.Twins {
-		files = append(files, filepath.Join(filepath.Dir(p.Path), twin))
+		files = append(files, beside(p.Path, twin))
 	}
 	return files
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -112,16 +114,17 @@ func (r *tagRun) ended() bool { return r.over || r.ctx.Err() != nil }
 // A tagJob is a photo whose tags are to be read, and what is known of it.
 type tagJob struct {
 	id             int
-	path           string
+	files          []string // the photo and its twins
 	size, modified int64
-	sidecars       uint8
+	sidecars       uint32
 	known          []storedTags
 	again          bool // its names are known
 	all            []sidecar.Value
 
-	// What came of it, by kind.
-	found  [ownTags + 1]*tagReading
-	fresh  uint8 // kinds that were read, or are no more
+	// What came of it.
+	done   bool
+	found  []tagReading // in the order in which they count
+	fresh  bool         // a file was read, or is no more
 	merged sidecar.Tags
 }
 
@@ -129,6 +132,7 @@ type tagJob struct {
 type tagReading struct {
 	storedTags
 	file    sidecar.File
+	fresh   bool // it was read now
 	passing bool // the reason may pass without the file's changing
 }
 
@@ -211,12 +215,12 @@ func (r *tagRun) ready(id int) bool {
 func (r *tagRun) job(id int) tagJob {
 	s, b := &r.g.slots[id], &r.g.tags
 	j := tagJob{
-		id: id, path: s.Path, size: s.Size, modified: s.Modified.UnixNano(),
+		id: id, files: s.Files(), size: s.Size, modified: s.Modified.UnixNano(),
 		sidecars: s.tags.sidecars, again: s.tags.state == tagsRecheck, all: b.table.values,
 	}
-	j.fresh, s.tags.doubt = s.tags.doubt, 0
+	j.fresh, s.tags.doubt = s.tags.doubt, false
 	for _, f := range s.tags.files {
-		j.known = append(j.known, storedTags{f, b.reasons[tagPlace{id, f.kind}]})
+		j.known = append(j.known, storedTags{f, b.reason(id, f.name)})
 	}
 	if !j.again && s.file != 0 {
 		j.known = b.stored[s.file]
@@ -229,50 +233,57 @@ func (r *tagRun) job(id int) tagJob {
 // read reads the files of a photo that are not as they are known. A file that
 // makes the parser panic is one that cannot be read.
 func (j *tagJob) read() {
-	for kind := range uint8(ownTags) {
-		if j.sidecars>>kind&1 == 0 {
-			continue
+	j.done = true
+	photo, twins := j.files[0], j.files[1:]
+	for i, path := range sidecar.Names(photo, twins...) {
+		if j.sidecars>>i&1 != 0 {
+			j.readBeside(path)
 		}
-		path := tagPath(j.path, kind)
-		info, err := os.Stat(path)
-		if err != nil && errors.Is(err, os.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
-			continue // it has gone since the scan
-		}
-		file := tagFile{kind: kind}
-		if err == nil {
-			file.size, file.modified = info.Size(), info.ModTime().UnixNano()
-		}
-		j.readFile(path, file)
 	}
-	j.readFile(j.path, tagFile{kind: ownTags, size: j.size, modified: j.modified})
+	j.readFile(photo, tagFile{size: j.size, modified: j.modified})
+	for _, path := range twins {
+		j.readBeside(path)
+	}
 	for _, k := range j.known {
-		if j.found[k.kind] == nil {
-			j.fresh |= 1 << k.kind
+		if !slices.ContainsFunc(j.found, func(f tagReading) bool { return f.name == k.name }) {
+			j.fresh = true
 		}
 	}
-	if j.again && j.fresh == 0 {
+	if j.again && !j.fresh {
 		return
 	}
-	var files [ownTags + 1]*sidecar.File
-	for kind, f := range j.found {
-		if f != nil {
-			files[kind] = &f.file
-		}
+	files := make([]sidecar.File, len(j.found))
+	for i, f := range j.found {
+		files[i] = f.file
 	}
-	j.merged = mergeTags(j.path, files[:])
+	j.merged = mergeTags(j.files, files)
+}
+
+// readBeside reads a sidecar or a twin, unless it has gone since the scan.
+func (j *tagJob) readBeside(path string) {
+	info, err := os.Stat(path)
+	if err != nil && errors.Is(err, os.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
+		return
+	}
+	file := tagFile{name: filepath.Base(path)}
+	if err == nil {
+		file.size, file.modified = info.Size(), info.ModTime().UnixNano()
+	}
+	j.readFile(path, file)
 }
 
 func (j *tagJob) readFile(path string, now tagFile) {
-	f := &tagReading{storedTags: storedTags{tagFile: now}}
-	j.found[now.kind] = f
+	j.found = append(j.found, tagReading{storedTags: storedTags{tagFile: now}})
+	f := &j.found[len(j.found)-1]
 	for _, k := range j.known {
-		if k.kind == now.kind && k.size == now.size && k.modified == now.modified {
+		if k.name == now.name && k.size == now.size && k.modified == now.modified {
 			f.storedTags = k
 			f.file = sidecar.File{Path: path, Values: k.values.of(j.all)}
 			return
 		}
 	}
-	j.fresh |= 1 << now.kind
+	j.fresh, f.fresh = true, true
+	f.file.Path = path
 	defer func() {
 		if v := recover(); v != nil {
 			f.reason = fmt.Sprintf("panic: %v", v)
@@ -280,12 +291,12 @@ func (j *tagJob) readFile(path string, now tagFile) {
 	}()
 	values, err := sidecar.ReadFile(path)
 	f.file = sidecar.File{Path: path, Values: values}
-	f.reason, f.passing = tagReason(err)
+	f.reason, f.passing = reasonOf(err)
 }
 
-// tagReason says what is wrong without the name of the file, which may change,
+// reasonOf says what is wrong without the name of the file, which may change,
 // and whether it may pass without the file's changing.
-func tagReason(err error) (reason string, passing bool) {
+func reasonOf(err error) (reason string, passing bool) {
 	if err == nil {
 		return "", false
 	}
@@ -313,7 +324,7 @@ func (r *tagRun) deliver(jobs []tagJob) {
 	defer g.mu.Unlock()
 	g.tags.held -= len(jobs)
 	for i := range jobs {
-		if r.ctx.Err() != nil && jobs[i].found[ownTags] == nil {
+		if r.ctx.Err() != nil && !jobs[i].done {
 			r.untake(&jobs[i]) // it was not read
 			continue
 		}
@@ -345,23 +356,19 @@ func (g *Gallery) noteTags(j *tagJob) {
 		t.state = tagsRecheck // should it come back
 		return
 	}
-	if j.again && j.fresh == 0 {
+	if j.again && !j.fresh {
 		return
 	}
 	t.files = nil
-	for kind, f := range j.found {
-		place := tagPlace{j.id, uint8(kind)}
-		delete(b.reasons, place)
-		if f == nil {
-			continue
-		}
+	delete(b.reasons, j.id)
+	for _, f := range j.found {
 		if f.reason != "" {
-			b.reasons[place] = f.reason
+			b.reasons[j.id] = append(b.reasons[j.id], tagReason{f.name, f.reason})
 		}
 		if f.passing {
 			continue // another time
 		}
-		if j.fresh>>kind&1 != 0 {
+		if f.fresh {
 			f.values = b.table.list(f.file.Values)
 		}
 		t.files = append(t.files, f.tagFile)
@@ -369,8 +376,18 @@ func (g *Gallery) noteTags(j *tagJob) {
 	t.names = b.table.move(t.names, namesOf(j.merged))
 	t.rating, t.rated = int8(j.merged.Rating), j.merged.Rated
 	s.Tagged = len(t.names) > 0
-	if t.unsaved == 0 && j.fresh != 0 && s.book != nil && !g.keep.off {
+	if !t.unsaved && j.fresh && s.book != nil && !g.keep.off {
 		b.unsaved = append(b.unsaved, j.id)
 	}
-	t.unsaved |= j.fresh
+	t.unsaved = t.unsaved || j.fresh
+}
+
+// reason returns, with mu held, what is wrong with a file; "" if nothing is.
+func (b *tagBook) reason(photo int, file string) string {
+	for _, r := range b.reasons[photo] {
+		if r.file == file {
+			return r.reason
+		}
+	}
+	return ""
 }

@@ -1,11 +1,10 @@
 package gallery
 
 import (
-	"cmp"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,20 +13,13 @@ import (
 	"sigla/gallery/sidecar"
 )
 
-const (
-	// ownTags is the kind of what is embedded in a photo. The kind of a sidecar
-	// is its place among sidecar.Names.
-	ownTags  = 4
-	allKinds = 1<<(ownTags+1) - 1
-)
-
 // tagging is what is known of the tags of a photo.
 type tagging struct {
-	sidecars uint8 // that Scan saw, by kind, as sidecar.Listed says
-	unsaved  uint8 // kinds that the catalog does not have as they are
-	doubt    uint8 // kinds that it may have of the file as it was before
+	sidecars uint32 // that Scan saw, as sidecar.Listed says
 	state    tagState
-	files    []tagFile // that were read, in the order of their kinds
+	unsaved  bool      // the catalog does not have files as they are
+	doubt    bool      // it may have them of the photo as it was before
+	files    []tagFile // that were read, in the order in which they count
 	names    []uint32  // that they became, in the table
 	rating   int8      // if rated
 	rated    bool
@@ -45,23 +37,20 @@ const (
 
 // A tagFile is what was read of a file, and what the file was then.
 type tagFile struct {
+	name           string // of the sidecar or twin, in the photo's folder; "" for the photo
 	size, modified int64
 	values         valueList
-	kind           uint8
 }
 
-// A tagPlace is a file that tags are read from.
-type tagPlace struct {
-	photo int // ID
-	kind  uint8
-}
+// A tagReason is what is wrong with a file, without its folder, which may change.
+type tagReason struct{ file, reason string }
 
 // tagBook is what a gallery knows of tags; the rest is in the slots. The
 // gallery's mu guards it.
 type tagBook struct {
 	turn    chan struct{} // has the token of the running ReadTags
 	table   tagTable
-	reasons map[tagPlace]string // what is wrong, without the name of the file
+	reasons map[int][]tagReason // by ID of the photo, in the order of its files
 	unsaved []int               // photos with something to be stored
 	next    int                 // photos below are read or in hand
 	held    int                 // photos in hand
@@ -80,7 +69,7 @@ type storedTags struct {
 }
 
 func newTagBook() tagBook {
-	return tagBook{turn: make(chan struct{}, 1), table: newTagTable(), reasons: make(map[tagPlace]string)}
+	return tagBook{turn: make(chan struct{}, 1), table: newTagTable(), reasons: make(map[int][]tagReason)}
 }
 
 // Tags returns what the photo of that ID is tagged with, as sidecar.Read would
@@ -88,13 +77,13 @@ func newTagBook() tagBook {
 // photo.
 func (g *Gallery) Tags(id int) sidecar.Tags {
 	g.mu.RLock()
-	path, files, all := g.slots[id].Path, g.slots[id].tags.files, g.tags.table.values
+	p, files, all := g.slots[id].Photo, g.slots[id].tags.files, g.tags.table.values
 	g.mu.RUnlock()
-	var found [ownTags + 1]*sidecar.File
-	for _, f := range files {
-		found[f.kind] = &sidecar.File{Path: tagPath(path, f.kind), Values: f.values.of(all)}
+	found := make([]sidecar.File, len(files))
+	for i, f := range files {
+		found[i] = sidecar.File{Path: beside(p.Path, f.name), Values: f.values.of(all)}
 	}
-	return mergeTags(path, found[:])
+	return mergeTags(p.Files(), found)
 }
 
 // TagNames returns all tags and people that photos have, the most frequent
@@ -111,72 +100,50 @@ func (g *Gallery) TagNames() []TagName {
 func (g *Gallery) TagProblems() []Skip {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	var places []tagPlace
-	for p := range g.tags.reasons {
-		if p.kind != ownTags || g.slots[p.photo].State != Failed {
-			places = append(places, p)
-		}
-	}
-	slices.SortFunc(places, func(a, b tagPlace) int {
-		return cmp.Or(cmp.Compare(a.photo, b.photo), cmp.Compare(a.kind, b.kind))
-	})
 	var problems []Skip
 	told := make(map[string]bool)
-	for _, p := range places {
-		path := tagPath(g.slots[p.photo].Path, p.kind)
-		if !told[path] {
+	for _, id := range slices.Sorted(maps.Keys(g.tags.reasons)) {
+		s := &g.slots[id]
+		for _, r := range g.tags.reasons[id] {
+			path := beside(s.Path, r.file)
+			if told[path] || r.file == "" && s.State == Failed {
+				continue
+			}
 			told[path] = true
-			problems = append(problems, Skip{path, fmt.Errorf("read tags of %s: %s", path, g.tags.reasons[p])})
+			problems = append(problems, Skip{path, fmt.Errorf("read tags of %s: %s", path, r.reason)})
 		}
 	}
 	return problems
 }
 
-// mergeTags merges what was found of a photo's files, by kind.
-func mergeTags(photo string, found []*sidecar.File) sidecar.Tags {
-	var files []sidecar.File
-	for kind, f := range found {
-		if f != nil && (kind == ownTags || sidecar.Belongs(f.Path, f.Values, photo)) {
-			files = append(files, *f)
+// mergeTags merges what was found of a photo, whose files are the photo itself
+// and its twins.
+func mergeTags(files []string, found []sidecar.File) sidecar.Tags {
+	var theirs []sidecar.File
+	for _, f := range found {
+		if slices.Contains(files, f.Path) || sidecar.Belongs(f.Path, f.Values, files[0], files[1:]...) {
+			theirs = append(theirs, f)
 		}
 	}
-	return sidecar.Merge(files...)
+	return sidecar.Merge(theirs...)
 }
 
-// tagPath returns the path of a photo's file of a kind.
-func tagPath(photo string, kind uint8) string {
-	if kind == ownTags {
+// beside returns the path of a file in a photo's folder; of the photo for "".
+func beside(photo, name string) string {
+	if name == "" {
 		return photo
 	}
-	return sidecar.Names(photo)[kind]
+	return strings.TrimSuffix(photo, filepath.Base(photo)) + name
 }
 
-// tagKind returns the kind of a source in the catalog, of a file there.
-func tagKind(file, source string) (kind uint8, ok bool) {
-	if source == "" {
-		return ownTags, true
-	}
-	i := slices.Index(sidecar.Names(path.Base(file)), source)
-	return uint8(i), i >= 0
-}
-
-// sourceName returns what the catalog calls a photo's file of a kind.
-func sourceName(photo string, kind uint8) string {
-	if kind == ownTags {
-		return ""
-	}
-	return sidecar.Names(filepath.Base(photo))[kind]
-}
+// isSidecar reports whether a file beside a photo is a sidecar, and not a twin.
+func isSidecar(name string) bool { return strings.EqualFold(filepath.Ext(name), ".xmp") }
 
 // A listing has the names of a folder, if there are sidecars among them.
 type listing map[string]struct{}
 
 func newListing(entries []fs.DirEntry) listing {
-	isSidecar := func(e fs.DirEntry) bool {
-		ext := filepath.Ext(e.Name())
-		return ext == ".xmp" || ext == ".XMP"
-	}
-	if !slices.ContainsFunc(entries, isSidecar) {
+	if !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return isSidecar(e.Name()) }) {
 		return nil
 	}
 	l := make(listing, len(entries))
@@ -199,20 +166,20 @@ func besides(photo string) listing {
 	return l
 }
 
-// sidecars returns the kinds of the sidecars that a photo in the folder has.
-func (l listing) sidecars(photo string) uint8 {
+// sidecars returns which sidecars a photo in the folder, and its twins, have.
+func (l listing) sidecars(photo string, twins []string) uint32 {
 	if l == nil {
 		return 0
 	}
-	return sidecar.Listed(photo, func(name string) bool {
+	return sidecar.Listed(func(name string) bool {
 		_, ok := l[name]
 		return ok
-	})
+	}, photo, twins...)
 }
 
 // meetTags notes, with mu held, that Scan has come by a photo, where it has these
 // sidecars.
-func (g *Gallery) meetTags(id int, sidecars uint8) {
+func (g *Gallery) meetTags(id int, sidecars uint32) {
 	t := &g.slots[id].tags
 	t.sidecars = sidecars
 	if t.state == tagsRead || t.state == tagsInHand {
@@ -226,9 +193,7 @@ func (g *Gallery) loseTags(id int) {
 	s, b := &g.slots[id], &g.tags
 	s.tags.names = b.table.move(s.tags.names, nil)
 	s.tags.files, s.Tagged = nil, false
-	for kind := range uint8(ownTags + 1) {
-		delete(b.reasons, tagPlace{id, kind})
-	}
+	delete(b.reasons, id)
 }
 
 // noteTagRoot says, before any of its photos is found, that a root may have

@@ -114,7 +114,7 @@ func forgetTags(data string) error {
 		return err
 	}
 	for i := range list {
-		list[i].Gone = true
+		list[i].None = true
 	}
 	return c.Put(ctx, catalog.Batch{Sources: list})
 }

@@ -47,7 +47,7 @@ func checkTags(t testing.TB, g *Gallery) {
 		want := sidecar.Merge()
 		var err error
 		if p.State != Gone {
-			want, err = sidecar.Read(p.Path)
+			want, err = sidecar.Read(p.Path, p.Files()[1:]...)
 		}
 		if have := g.Tags(p.ID); !reflect.DeepEqual(have, want) {
 			t.Errorf("%s has %+v\nwant %+v", p.Name, have, want)
@@ -311,33 +311,6 @@ func TestTagsOfMovedPhotos(t *testing.T) {
 	g = readTags(t, data, dir)
 	checkTags(t, g)
 	checkCounted(t, data, g)
-}
-
-// RAW and JPEG share photo.xmp unless it says whose it is; if it is broken it
-// is told once. Side by side they are one photo, with the tags of the JPEG.
-func TestSharedSidecars(t *testing.T) {
-	dir, data := t.TempDir(), t.TempDir()
-	both := []string{"a.cr2", "a.jpg", "b.cr2", "b.jpg", "c.cr2", "c.jpg", "d.tif", "d.tif.jpg"}
-	for i, name := range both {
-		writePhoto(t, filepath.Join(dir, name), i)
-	}
-	raws := strings.Replace(string(xmp("owl")), "<rdf:Description ", `<rdf:Description xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/" photoshop:SidecarForExtension="CR2" `, 1)
-	writeFile(t, filepath.Join(dir, "a.xmp"), xmp("owl"))
-	writeFile(t, filepath.Join(dir, "b.xmp"), []byte(raws))
-	writeFile(t, filepath.Join(dir, "c.xmp"), nil)
-	writeFile(t, filepath.Join(dir, "d.tif.xmp"), xmp("moth"))
-	for range 2 {
-		g := readTags(t, data, dir)
-		checkTags(t, g)
-		checkCounted(t, data, g)
-		if p := g.Progress(); p.Found != 5 || p.Tagged != 2 || len(g.TagProblems()) != 1 {
-			t.Errorf("%+v, problems %v", p, g.TagProblems())
-		}
-	}
-	// Named alone, a photo has no listing, and the same sidecars.
-	for _, name := range both {
-		checkTags(t, readTags(t, data, filepath.Join(dir, name)))
-	}
 }
 
 // A file that cannot be opened is tried again although it does not change.

@@ -50,15 +50,11 @@ func (r *tagRun) storedTags(root catalog.Root) (map[int64][]storedTags, error) {
 	g := r.g
 	stored := make(map[int64][]storedTags)
 	err := r.catalog.EachSource(r.ctx, root, func(f catalog.File, s catalog.Source) error {
-		kind, ok := tagKind(f.Path, s.Name)
-		if !ok {
-			return nil
-		}
 		values := valuesOf(s.Tags)
 		g.mu.Lock()
 		list := g.tags.table.list(values)
 		g.mu.Unlock()
-		stored[f.ID] = append(stored[f.ID], storedTags{tagFile{s.Size, s.Modified, list, kind}, s.Error})
+		stored[f.ID] = append(stored[f.ID], storedTags{tagFile{s.Name, s.Size, s.Modified, list}, s.Error})
 		return nil
 	})
 	return stored, err
@@ -106,7 +102,6 @@ func (r *tagRun) put() (more bool, err error) {
 	}
 	var later, now []int
 	var sources []catalog.Source
-	var kinds []uint8
 	for _, id := range b.unsaved {
 		s := &g.slots[id]
 		switch {
@@ -115,9 +110,9 @@ func (r *tagRun) put() (more bool, err error) {
 		case len(now) == tagsPerStore:
 			later, more = append(later, id), true
 		default:
-			now, kinds = append(now, id), append(kinds, s.tags.unsaved)
+			now = append(now, id)
 			sources = append(sources, g.sources(s)...)
-			s.tags.unsaved = 0
+			s.tags.unsaved = false
 		}
 	}
 	b.unsaved = later
@@ -129,38 +124,28 @@ func (r *tagRun) put() (more bool, err error) {
 	if errors.Is(err, catalog.ErrBusy) {
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		for i, id := range now {
-			if t := &g.slots[id].tags; t.unsaved == 0 {
-				t.unsaved = kinds[i]
+		for _, id := range now {
+			if t := &g.slots[id].tags; !t.unsaved {
+				t.unsaved = true
 				b.unsaved = append(b.unsaved, id)
-			} else {
-				t.unsaved |= kinds[i]
 			}
 		}
 	}
 	return more && err == nil, err
 }
 
-// sources returns, with mu held, the sources of a photo that the catalog does
-// not have as they are.
+// sources returns, with mu held, the sources of a photo.
 func (g *Gallery) sources(s *slot) (list []catalog.Source) {
 	b := &g.tags
-	for kind := range uint8(ownTags + 1) {
-		if s.tags.unsaved>>kind&1 == 0 {
-			continue
-		}
-		source := catalog.Source{File: s.file, Name: sourceName(s.Path, kind), Gone: true}
-		for _, f := range s.tags.files {
-			if f.kind != kind {
-				continue
-			}
-			source.Size, source.Modified, source.Gone = f.size, f.modified, false
-			source.Error = b.reasons[tagPlace{s.ID, kind}]
-			for _, v := range f.values.of(b.table.values) {
-				source.Tags = append(source.Tags, catalog.Tag{Field: string(v.Field), Value: v.Text})
-			}
+	for _, f := range s.tags.files {
+		source := catalog.Source{File: s.file, Name: f.name, Size: f.size, Modified: f.modified, Error: b.reason(s.ID, f.name)}
+		for _, v := range f.values.of(b.table.values) {
+			source.Tags = append(source.Tags, catalog.Tag{Field: string(v.Field), Value: v.Text})
 		}
 		list = append(list, source)
+	}
+	if len(list) == 0 {
+		list = append(list, catalog.Source{File: s.file, None: true})
 	}
 	return list
 }

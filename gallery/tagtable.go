@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
-	"path/filepath"
+	"path"
 	"slices"
 
 	"sigla/gallery/catalog"
@@ -160,21 +160,23 @@ func CountTags(ctx context.Context, c *catalog.Catalog) (Tags, error) {
 	t := newTagTable()
 	for _, root := range roots {
 		var file catalog.File
-		var found [ownTags + 1]*sidecar.File
+		var files []string // the photo and its twins
+		var found []sidecar.File
 		count := func() {
-			if file.Missing.IsZero() {
-				path := filepath.Base(filepath.FromSlash(file.Path))
-				t.move(nil, namesOf(mergeTags(path, found[:])))
+			if file.Missing.IsZero() && found != nil {
+				t.move(nil, namesOf(mergeTags(files, found)))
 			}
 		}
 		err := c.EachSource(ctx, root, func(f catalog.File, s catalog.Source) error {
 			if f.ID != file.ID {
 				count()
-				file, found = f, [ownTags + 1]*sidecar.File{}
+				file, files, found = f, []string{path.Base(f.Path)}, nil
 			}
-			if kind, ok := tagKind(f.Path, s.Name); ok {
-				found[kind] = &sidecar.File{Path: s.Name, Values: valuesOf(s.Tags)}
+			name := cmp.Or(s.Name, files[0])
+			if s.Name != "" && !isSidecar(s.Name) {
+				files = append(files, name)
 			}
+			found = append(found, sidecar.File{Path: name, Values: valuesOf(s.Tags)})
 			return nil
 		})
 		if err != nil {

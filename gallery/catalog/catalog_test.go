@@ -285,17 +285,19 @@ func TestSources(t *testing.T) {
 	put(own, sidecar, empty, Source{File: 999, Tags: []Tag{beach}})
 	check(own, sidecar, empty)
 	own.Tags, own.Modified = []Tag{dusk, odd, dusk, beach, odd}, 9
-	put(own)
+	put(sidecar, own)
 	own.Tags = []Tag{dusk, odd, beach}
 	check(sidecar, own, empty)
-	put(Source{File: f[0].ID, Name: sidecar.Name, Gone: true})
+	put(Source{File: f[0].ID, None: true})
+	check(empty)
+	put(own)
 	check(own, empty)
 	if list := got(c.Sources(bg, rootAt(t, c, "/")))(t); len(list) != 0 {
 		t.Errorf("another root has %+v", list)
 	}
 
 	// A sidecar belongs to a name: where a file has gone, others may lie.
-	put(sidecar)
+	put(own, sidecar)
 	f[0].Path = "d"
 	syncFiles(t, c, r, Changes{Found: f[:1]})
 	check(own, empty)

@@ -36,8 +36,8 @@ type Record struct {
 type Batch struct {
 	Readings []Reading
 	Photos   []Photo
-	Sources  []Source
-	Model    Model // of Vectors
+	Sources  []Source // all that their files have
+	Model    Model    // of Vectors
 	Vectors  []Record
 }
 

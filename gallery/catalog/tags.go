@@ -13,25 +13,25 @@ import (
 // A Tag is a value of a metadata field, such as dc:subject and "beach".
 type Tag struct{ Field, Value string }
 
-// A Source is where tags of a file were read: in the file itself, or in a
-// sidecar as it was with that Size and Modified.
+// A Source is where tags of a file were read: in the file itself, or in one
+// beside it as it was with that Size and Modified.
 type Source struct {
 	File           int64  // ID
-	Name           string // of the sidecar, in the file's folder; "" for the file itself
+	Name           string // of the sidecar or twin, in the file's folder; "" for the file itself
 	Size, Modified int64
 	Tags           []Tag  // in the order of the source; each counts once
 	Error          string // why the source, or a part of it, could not be read; "" if it was
-	Gone           bool   // there is no such source any more
+	None           bool   // for Batch: the file has no sources any more
 }
 
-// putSources replaces what was read of each source before. Files that were
-// forgotten meanwhile are passed by.
+// putSources replaces the sources of each file. Files that were forgotten
+// meanwhile are passed by.
 func putSources(ctx context.Context, tx *sql.Tx, sources []Source) error {
 	if len(sources) == 0 {
 		return nil
 	}
 	s, err := prepare(ctx, tx,
-		"DELETE FROM sources WHERE file = ? AND name = ?",
+		"DELETE FROM sources WHERE file = ?",
 		`INSERT INTO sources (file, name, size, modified, error)
 			SELECT id, ?2, ?3, ?4, ?5 FROM files WHERE id = ?1 RETURNING id`)
 	if err != nil {
@@ -42,16 +42,19 @@ func putSources(ctx context.Context, tx *sql.Tx, sources []Source) error {
 	if err != nil {
 		return err
 	}
+	replaced := make(map[int64]bool)
 	for _, source := range sources {
-		name := []byte(source.Name)
-		if _, err := remove.ExecContext(ctx, source.File, name); err != nil {
-			return err
+		if !replaced[source.File] {
+			replaced[source.File] = true
+			if _, err := remove.ExecContext(ctx, source.File); err != nil {
+				return err
+			}
 		}
-		if source.Gone {
+		if source.None {
 			continue
 		}
 		var id int64
-		switch err := insert.QueryRowContext(ctx, source.File, name, source.Size, source.Modified, text(source.Error)).Scan(&id); {
+		switch err := insert.QueryRowContext(ctx, source.File, []byte(source.Name), source.Size, source.Modified, text(source.Error)).Scan(&id); {
 		case err == sql.ErrNoRows:
 			continue
 		case err != nil:

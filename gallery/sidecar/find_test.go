@@ -39,7 +39,7 @@ func TestFind(t *testing.T) {
 	tests := []struct {
 		what  string
 		files string
-		photo string
+		photo string // and its twins
 		want  string
 	}{
 		{"none", "a.jpg b.jpg.xmp", "a.jpg", ""},
@@ -62,6 +62,12 @@ func TestFind(t *testing.T) {
 		{"no extension", "a a.xmp", "a", "a.xmp"},
 		{"nothing but an extension", ".jpg .xmp .jpg.xmp", ".jpg", ".jpg.xmp"},
 		{"a sidecar is not its own", "a.xmp", "a.xmp", ""},
+		{"the twin's own", "a.cr2 a.jpg a.cr2.xmp a.xmp", "a.jpg a.cr2", "a.xmp a.cr2.xmp"},
+		{"it is the twin's", "a.cr2 a.jpg a.xmp=.CR2", "a.jpg a.cr2", "a.xmp"},
+		{"it is neither's", "a.cr2 a.jpg a.xmp=.dng", "a.jpg a.cr2", ""},
+		{"the twin's own may say what it likes", "a.cr2 a.jpg a.cr2.XMP=.dng", "a.jpg a.cr2", "a.cr2.XMP"},
+		{"that of a photo named after the twin", "a.cr2 a.cr2.jpg a.jpg a.cr2.xmp", "a.cr2.jpg", ""},
+		{"two twins", "a.cr2 a.heic a.jpg a.heic.xmp a.cr2.xmp", "a.jpg a.cr2 a.heic", "a.cr2.xmp a.heic.xmp"},
 	}
 	for _, c := range tests {
 		files := make(map[string]string)
@@ -73,29 +79,34 @@ func TestFind(t *testing.T) {
 		}
 		dir := folder(t, files)
 		var got []string
-		for _, path := range Find(filepath.Join(dir, c.photo)) {
+		photos := strings.Fields(c.photo)
+		in := make([]string, len(photos))
+		for i, name := range photos {
+			in[i] = filepath.Join(dir, name)
+		}
+		for _, path := range Find(in[0], in[1:]...) {
 			got = append(got, filepath.Base(path))
 		}
 		if want := strings.Fields(c.want); !slices.Equal(got, want) {
 			t.Errorf("%s: %s of %s has %v, want %v", c.what, c.photo, c.files, got, want)
 		}
-		if listed := listedIn(dir, files, c.photo); !slices.Equal(listed, got) {
+		if listed := listedIn(dir, files, photos[0], photos[1:]...); !slices.Equal(listed, got) {
 			t.Errorf("%s: %s of %s has %v by the listing, want %v", c.what, c.photo, c.files, listed, got)
 		}
 	}
 }
 
 // listedIn finds the sidecars of a photo as Find does, from names and values.
-func listedIn(dir string, files map[string]string, photo string) (found []string) {
-	which := Listed(photo, func(path string) bool {
+func listedIn(dir string, files map[string]string, photo string, twins ...string) (found []string) {
+	which := Listed(func(path string) bool {
 		_, ok := files[path]
 		return ok
-	})
-	for i, name := range Names(photo) {
+	}, photo, twins...)
+	for i, name := range Names(photo, twins...) {
 		if which>>i&1 == 0 {
 			continue
 		}
-		if values, _ := ReadFile(filepath.Join(dir, name)); Belongs(name, values, photo) {
+		if values, _ := ReadFile(filepath.Join(dir, name)); Belongs(name, values, photo, twins...) {
 			found = append(found, name)
 		}
 	}

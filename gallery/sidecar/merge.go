@@ -12,7 +12,8 @@ import (
 )
 
 // Merge returns the union of what was read of a photo's files, given in the
-// order in which they count: sidecars as Find returns them, then the photo.
+// order in which they count: sidecars as Find returns them, then the photo, then
+// its twins.
 //
 // A value is split into a path of names at the separator of its field ("|" or
 // "/"; the flat fields, such as dc:subject, have none). Where "/" separates, "|"

@@ -118,13 +118,14 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Read returns the tags of a photo: the union of all fields of its sidecars
-// (see Find) and of the photo itself. What is broken contributes nothing and is
-// reported, as Errors joined into one; the tags read elsewhere come with it.
-func Read(photo string) (Tags, error) {
+// Read returns the tags of a photo: the union of all fields of its sidecars (see
+// Find), of the photo itself and of its twins. What is broken contributes
+// nothing and is reported, as Errors joined into one; the tags read elsewhere
+// come with it.
+func Read(photo string, twins ...string) (Tags, error) {
 	var files []File
 	var errs []error
-	for _, k := range Look(photo) {
+	for _, k := range Look(photo, twins...) {
 		files = append(files, k.File)
 		errs = append(errs, k.Err)
 	}
@@ -141,15 +142,18 @@ type Known struct {
 }
 
 // Look reads what there is of a photo: its sidecars, as Find returns them, and
-// then the photo, which is not hashed.
-func Look(photo string) []Known {
+// then the photo and its twins, which are not hashed.
+func Look(photo string, twins ...string) []Known {
 	var list []Known
-	for _, c := range existing(photo) {
-		if k := look(c.path); !c.shared || belongs(k.Values, photo) {
+	for _, c := range existing(photo, twins) {
+		if k := look(c.path); !c.shared || belongs(k.Values, photo, twins) {
 			list = append(list, k)
 		}
 	}
-	return append(list, look(photo))
+	for _, path := range append([]string{photo}, twins...) {
+		list = append(list, look(path))
+	}
+	return list
 }
 
 func look(path string) Known {
