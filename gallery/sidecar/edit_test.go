@@ -93,10 +93,7 @@ func checkFields(t *testing.T, doc string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var tags []Tag
-	for _, tag := range Merge(File{"", values}).Tags {
-		tags = append(tags, tag)
-	}
+	tags := Merge(File{"", values}).Tags
 	for _, f := range slices.Concat(written, alsoWritten) {
 		has := make(map[place]bool)
 		for _, v := range values {
