@@ -129,7 +129,12 @@ func (w *walk) load(files []catalogued, b *book, in place) ([]catalogued, error)
 	if !strings.HasSuffix(prefix, separator) {
 		prefix += separator
 	}
-	err := w.catalog.EachFile(w.ctx, b.root, func(f catalog.File) error {
+	n, err := w.catalog.CountFiles(w.ctx, b.root)
+	if err != nil {
+		return nil, err
+	}
+	files = slices.Grow(files, n) // growing would leave five times as much behind
+	err = w.catalog.EachFile(w.ctx, b.root, func(f catalog.File) error {
 		at := prefix + filepath.FromSlash(f.Path)
 		if rest, ok := below(in.at, at); ok {
 			files = append(files, catalogued{f, b, at, rest})

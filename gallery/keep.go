@@ -208,6 +208,9 @@ func (g *Gallery) load(ctx context.Context) bool {
 		g.noteDamage(c, n)
 	}
 	k.facts = photos
+	if len(photos) >= manyFacts {
+		debug.FreeOSMemory() // what Scan has left behind, before vectors take its place
+	}
 	return true
 }
 

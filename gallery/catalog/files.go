@@ -85,6 +85,12 @@ func (c *Catalog) Files(ctx context.Context, root Root) ([]File, error) {
 	return files, err
 }
 
+// CountFiles returns how many files Files returns.
+func (c *Catalog) CountFiles(ctx context.Context, root Root) (n int, err error) {
+	err = c.db.QueryRowContext(ctx, "SELECT count(*) FROM files WHERE root = ?", root.ID).Scan(&n)
+	return n, c.wrap("list files of "+root.Path, err)
+}
+
 // EachFile calls fn for each file that Files returns, as it is read, until fn
 // returns an error.
 func (c *Catalog) EachFile(ctx context.Context, root Root, fn func(File) error) error {
