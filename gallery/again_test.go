@@ -207,7 +207,8 @@ func TestSkippedAgain(t *testing.T) {
 // folder that is empty where it was mounted.
 func TestRootVanishes(t *testing.T) {
 	for _, kept := range []bool{false, true} {
-		one, two, data := tree(t, "a/0.png", "1.png"), tree(t, "2.png"), t.TempDir()
+		one, two, data := tree(t, "a/0.png", "1.png"), t.TempDir(), t.TempDir()
+		writePhoto(t, filepath.Join(two, "2.png"), 2) // of another content than those
 		away := filepath.Join(t.TempDir(), "away")
 		g, e := New(), new(fake)
 		if kept {
@@ -241,7 +242,7 @@ func TestRootVanishes(t *testing.T) {
 		rename(t, away, one)
 		scan(t, g, one, two)
 		embed(t, g, e)
-		checkEmbedded(t, e, 0, 0, 1)
+		checkEmbedded(t, e, 0, 1, 2)
 		for _, p := range g.Photos() {
 			if p.State != Ready || p.Unreachable {
 				t.Errorf("back: %+v", p)
