@@ -173,6 +173,9 @@ func (m *root) header() string {
 	for len(hints) > 1 && room() < min(width(where), 24) {
 		hints = hints[1:]
 	}
+	if room() < min(width(where), 8) {
+		said = facts[0]
+	}
 	l.add(t.accent, clipPath(where, max(8, room()))).add("", "   ").add(t.quiet, said).add(t.warn, warning)
 	shown := strings.Join(hints, "   ") + " "
 	l.to(w-width(shown)).add(t.quiet, shown)
