@@ -80,6 +80,8 @@ sigla export Pictures --as links -o ByLabel --labels dog,cat`,
 		Run: a.configured(func(ctx context.Context, args []string) error {
 			i := slices.Index(kinds, opt.as)
 			switch {
+			case opt.as == "":
+				return usagef("export: name the form with --as: %s", strings.Join(kinds, ", "))
 			case i < 0:
 				return usagef("export --as %q: want one of %s", opt.as, strings.Join(kinds, ", "))
 			case exportKinds[i].folder && opt.output == "":

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -34,10 +35,15 @@ sigla search "beach + 0.5*sunset - people after:2023 -tag:private" Pictures
 sigla search sunset Pictures -0 | xargs -0 ls -l
 sigla search --duplicates Pictures`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if duplicates {
+			switch {
+			case duplicates:
 				return nil
+			case len(args) == 0:
+				return usagef("search: say what for: a text in quotes, or a photo")
+			case len(args) > 2:
+				return usagef("search %s: want one text and one folder at most; put a text of several words in quotes", strings.Join(args, " "))
 			}
-			return cobra.RangeArgs(1, 2)(cmd, args)
+			return nil
 		},
 		Run: a.configured(func(ctx context.Context, args []string) error {
 			if duplicates {

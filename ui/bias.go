@@ -164,7 +164,8 @@ func (m *root) biasLines(w, h int) []string {
 	return []string{spaces(w), slider.fit(w), counts.fit(w)}
 }
 
-// counts says what the bias does, in the longest words that have room.
+// counts says what the bias does, in the longest words that have room, or else
+// less of it.
 func (m *root) counts(l *line, w int) {
 	t, n := m.theme, m.tally
 	switch {
@@ -175,13 +176,19 @@ func (m *root) counts(l *line, w int) {
 		l.add(t.quiet, "nothing is scored yet")
 		return
 	}
-	const numbers = 5 + 1 + 8 + 1 + 4
+	atLeast := func(w int, s string) string { return spaces(max(0, w-width(s))) + s } // so that little moves
+	set, moved, turned := atLeast(5, count(n.tags)), "("+signed(n.moved)+")", atLeast(4, count(n.changed))
+	moved += spaces(max(0, 8-width(moved)))
+	numbers := width(set + " " + moved + " " + turned)
 	tags, changed := "tags ", "changed "
 	for _, longer := range [][2]string{{"tags: ", "photos changed: "}, {"tags set by this bias: ", "photos changed: "}} {
 		if l.cells+width(longer[0]+longer[1])+numbers <= w {
 			tags, changed = longer[0], longer[1]
 		}
 	}
-	l.add(t.quiet, tags).add("", right(count(n.tags), 5)+" ")
-	l.add(t.quiet, left("("+signed(n.moved)+")", 8)+" "+changed).add("", right(count(n.changed), 4))
+	hasRoom := l.cells+width(tags+changed)+numbers <= w
+	l.add(t.quiet, tags).add("", set+" ").add(t.quiet, moved)
+	if hasRoom {
+		l.add(t.quiet, " "+changed).add("", turned)
+	}
 }

@@ -239,6 +239,9 @@ func (m *root) decoding() bool { return m.embedding && !m.paused }
 // key sends a key to whatever is in front: the prompt, an overlay, the table.
 func (m *root) key(msg tea.KeyPressMsg) tea.Cmd {
 	m.toast = toast{}
+	if !m.lay.usable() {
+		return m.blindKey(msg.String())
+	}
 	if m.prompt != nil {
 		return m.promptKey(msg)
 	}
@@ -249,6 +252,16 @@ func (m *root) key(msg tea.KeyPressMsg) tea.Cmd {
 	}
 	if do, ok := byKey[keyIn{key: msg.String()}]; ok {
 		return do(m)
+	}
+	return nil
+}
+
+// blindKey takes a key where there is no room to see what it does: only those
+// that leave do anything.
+func (m *root) blindKey(key string) tea.Cmd {
+	switch key {
+	case "q", "ctrl+c", "ctrl+z":
+		return byKey[keyIn{key: key}](m)
 	}
 	return nil
 }

@@ -177,6 +177,9 @@ func (m *root) header() string {
 	if m.list.query.text != "" {
 		cut = clip
 	}
+	if room() < min(width(where), 8) {
+		said = facts[0]
+	}
 	l.add(t.accent, cut(where, max(8, room()))).add("", "   ").add(t.quiet, said).add(t.warn, warning)
 	shown := strings.Join(hints, "   ") + " "
 	l.to(w-width(shown)).add(t.quiet, shown)

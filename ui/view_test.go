@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -241,6 +242,40 @@ func TestStatusGivesWay(t *testing.T) {
 		}
 	}
 	d.m.embedding = false
+}
+
+// What the bias does, and the last hint, are told in whole words at every width.
+func TestCountsAreNotCut(t *testing.T) {
+	cut := regexp.MustCompile(`\)\s+[a-z]`)
+	d := open(t, leastWidth, leastHeight, mixed(t), nil).start()
+	for w := leastWidth; w < 160; w++ {
+		d.send(tea.WindowSizeMsg{Width: w, Height: leastHeight})
+		d.m.tally.tags, d.m.tally.moved, d.m.tally.changed = 98765, -54321, 1234
+		d.has("98,765 (-54,321)", " ? keys\n")
+		if screen := d.text(); cut.MatchString(screen) && !strings.Contains(screen, "changed: 1,234") && !strings.Contains(screen, "changed 1,234") {
+			t.Errorf("%d cells: what is told is cut:\n%s", w, screen)
+		}
+	}
+}
+
+// Where the explorer has no room, keys do nothing that would not be seen.
+func TestKeysWithoutRoom(t *testing.T) {
+	for _, before := range []string{"", "/ d o", "s", "?"} {
+		d := open(t, 120, 40, mixed(t), nil).start()
+		d.press(strings.Fields(before)...)
+		want := d.text()
+		d.send(tea.WindowSizeMsg{Width: 50, Height: 10})
+		d.press("x", "]", "s", "f", "enter", "/", "g")
+		for _, key := range []string{"q", "ctrl+c", "ctrl+z"} {
+			if d.m.key(keyPress(key)) == nil {
+				t.Errorf("after %q: %s does nothing", before, key)
+			}
+		}
+		d.send(tea.WindowSizeMsg{Width: 120, Height: 40})
+		if have := d.text(); have != want {
+			t.Errorf("after %q the screen is\n%s\nit was\n%s", before, have, want)
+		}
+	}
 }
 
 // TestFacts: the name keeps its room, and a date is said to be of the photo
