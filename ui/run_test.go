@@ -13,6 +13,7 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 	"github.com/charmbracelet/x/vt"
 
 	"sigla/gallery"
@@ -37,6 +38,9 @@ type screen struct {
 
 func newScreen(t testing.TB) *screen {
 	s := &screen{vt: vt.NewEmulator(80, 24)}
+	// Without a terminal as its input Bubble Tea takes for granted that a line feed
+	// returns to the first column, and moves by it whenever that is shorter.
+	s.vt.WriteString(ansi.SetModeLineFeedNewLine)
 	go io.Copy(io.Discard, s.vt)                               // its answers to questions
 	t.Cleanup(func() { s.vt.InputPipe().(io.Closer).Close() }) // Close races with Read
 	return s
