@@ -1,0 +1,30 @@
+package finetune
+
+import (
+	"context"
+
+	"sigla/backend"
+)
+
+// A Learner is what is trained at one depth: it knows its data, its parameters
+// and their gradients, and nothing of schedules, files and screens. A Run drives
+// it from one goroutine.
+type Learner interface {
+	// Rows is the number of photos that are learned from; batches are of them.
+	Rows() int
+	// Gradient adds the gradients of the loss of a batch of rows. It returns the
+	// loss, and the number of pairs that it is of.
+	Gradient(ctx context.Context, batch []int) (loss float64, pairs int, err error)
+	// SumSquares is the sum of the squares of all gradients added so far.
+	SumSquares() (float64, error)
+	// Update takes a step of AdamW by the gradients, and clears them.
+	Update(a backend.Adam) error
+	// Scalars returns t' and b.
+	Scalars() (logScale, bias float32)
+	// Validate looks at the photos that are not learned from.
+	Validate(ctx context.Context) (Validation, error)
+	// Each visits all that a step changes, weights and the moments of AdamW
+	// beside them, in an order that is always the same. If visit says that it
+	// changed the values, they are taken over: a checkpoint is restored so.
+	Each(visit func(name string, shape []int, values []float32) (changed bool, err error)) error
+}
