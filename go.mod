@@ -29,8 +29,9 @@ require (
 
 require (
 	github.com/charmbracelet/x/exp/golden v0.1.0
-	github.com/gen2brain/heic v0.4.5
 	github.com/fsnotify/fsnotify v1.10.1
+	github.com/gen2brain/heic v0.4.5
+	github.com/go-gl/gl v0.0.0-20231021071112-07e5d0ea2e71
 	modernc.org/sqlite v1.61.1
 )
 

@@ -1,0 +1,164 @@
+//go:build gpu && cgo && linux
+
+package gpu
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"sigla/backend"
+	"sigla/gpu/egl"
+	"sigla/gpu/gl"
+	"sigla/shaders"
+)
+
+// device is the context and what lives in it. Only its own goroutine touches it,
+// but for limits.
+type device struct {
+	context  *egl.Context
+	limits   gl.Limits
+	programs map[string]uint32
+	buffers  []uint32
+	lists    uint32 // contents change from call to call, see listed
+	err      error  // the first failure; nothing is done after it
+}
+
+// openDevice tries one way after the other.
+func openDevice(o Options) (*device, error) {
+	ways, err := egl.Ways()
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
+	for _, w := range ways {
+		if w.Software && !o.Software {
+			errs = append(errs, fmt.Errorf("%s: computes on the processor", w.Name))
+			continue
+		}
+		d, err := openWay(w)
+		if err == nil && d.limits.Software() != o.Software {
+			what := "computes on the processor"
+			if o.Software {
+				what = "is hardware"
+			}
+			err = errors.Join(fmt.Errorf("%s %s", d.limits.Renderer, what), d.context.Close())
+		}
+		if err == nil {
+			return d, nil
+		}
+		errs = append(errs, fmt.Errorf("%s: %w", w.Name, err))
+	}
+	return nil, fmt.Errorf("no OpenGL device: %w", errors.Join(errs...))
+}
+
+func openWay(w egl.Way) (*device, error) {
+	c, err := w.Open()
+	if err != nil {
+		return nil, err
+	}
+	limits, err := gl.Init(c.Proc)
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return &device{context: c, limits: limits, programs: make(map[string]uint32)}, nil
+}
+
+func (d *device) flush() {
+	if d.err == nil {
+		d.err = gl.Err()
+	}
+	gl.Flush()
+}
+
+func (d *device) close() {
+	for _, id := range d.buffers {
+		gl.DeleteBuffer(id)
+	}
+	d.err = errors.Join(d.err, d.context.Close())
+}
+
+// program is compiled when it is first needed; nil if it cannot be.
+func (d *device) program(file string, defines []string) (uint32, bool) {
+	key := file + "\n" + strings.Join(defines, "\n")
+	if p, ok := d.programs[key]; ok {
+		return p, true
+	}
+	p, err := gl.NewProgram(shaders.Source(file, defines...))
+	if err != nil {
+		d.fail(fmt.Errorf("shader %s %v: %w", file, defines, err))
+		return 0, false
+	}
+	d.programs[key] = p
+	return p, true
+}
+
+func (d *device) fail(err error) {
+	if d.err == nil {
+		d.err = err
+	}
+}
+
+// A kernel is a program with what it is given.
+type kernel struct {
+	file    string
+	defines []string
+	bufs    []backend.Buf // by binding; the zero Buf is none
+	sizes   []int32
+	numbers []float32
+	x, y    int // work groups
+}
+
+// Where header.glsl has its uniforms.
+const (
+	offsetsAt = 0
+	sizesAt   = 16
+	numbersAt = 32
+)
+
+// run issues a kernel.
+func (d *device) run(k kernel) {
+	if d.err != nil {
+		return
+	}
+	p, ok := d.program(k.file, k.defines)
+	if !ok {
+		return
+	}
+	gl.Use(p)
+	var offsets [12]int32
+	for i, b := range k.bufs {
+		if b.Mem == nil {
+			continue
+		}
+		// A binding begins at a multiple of what the device wants; the rest of the
+		// way is an offset for the shader.
+		from := 4 * b.Off / d.limits.Alignment * d.limits.Alignment
+		offsets[i] = int32(b.Off - from/4)
+		bytes := 4*(b.Off+b.Len) - from
+		if bytes > d.limits.Binding {
+			d.fail(fmt.Errorf("shader %s: binding %d has %d MiB, the device allows %d", k.file, i, bytes>>20, d.limits.Binding>>20))
+			return
+		}
+		gl.Bind(i, b.Mem.(*memory).id, from, bytes)
+	}
+	gl.Ints(offsetsAt, offsets[:])
+	gl.Ints(sizesAt, k.sizes)
+	if k.numbers != nil {
+		gl.Floats(numbersAt, k.numbers)
+	}
+	gl.Dispatch(k.x, k.y)
+}
+
+// listed binds integers that the host made for this call.
+func (d *device) listed(i int, list []int32) {
+	if d.err != nil {
+		return
+	}
+	if d.lists == 0 {
+		d.lists = gl.NewBuffer(4)
+		d.buffers = append(d.buffers, d.lists)
+	}
+	gl.Resize(d.lists, list)
+	gl.Bind(i, d.lists, 0, 4*len(list))
+}

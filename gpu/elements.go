@@ -1,0 +1,64 @@
+//go:build gpu && cgo && linux
+
+package gpu
+
+import (
+	"fmt"
+	"math"
+
+	"sigla/backend"
+)
+
+// GELU implements backend.Backend.
+func (e *engine) GELU(dst, x backend.Buf, kind backend.Activation) {
+	backend.CheckGELU(dst, x, kind)
+	e.run(kernel{file: "elements", defines: []string{"GELU", fmt.Sprint("KIND ", kind)}, bufs: []backend.Buf{dst, x},
+		sizes: ints(dst.Len)}.each(dst.Len))
+}
+
+// GELUGrad implements backend.Backend.
+func (e *engine) GELUGrad(dx, dy, x backend.Buf, kind backend.Activation) {
+	backend.CheckGELUGrad(dx, dy, x, kind)
+	e.run(kernel{file: "elements", defines: []string{"GELUGRAD", fmt.Sprint("KIND ", kind)}, bufs: []backend.Buf{dx, dy, x},
+		sizes: ints(dx.Len)}.each(dx.Len))
+}
+
+// ReLU6 implements backend.Backend.
+func (e *engine) ReLU6(dst, x backend.Buf) {
+	backend.CheckReLU6(dst, x)
+	e.run(kernel{file: "elements", defines: []string{"RELU6"}, bufs: []backend.Buf{dst, x}, sizes: ints(dst.Len)}.each(dst.Len))
+}
+
+// DepthwiseConv implements backend.Backend.
+func (e *engine) DepthwiseConv(dst, x, w, bias backend.Buf, s backend.Conv) {
+	s.Check(dst, x, w, bias)
+	height, width := s.Out()
+	top, left := s.Pad()
+	e.run(kernel{file: "conv", bufs: []backend.Buf{dst, x, w, bias},
+		sizes: ints(dst.Len, s.Height, s.Width, s.Channels, s.Kernel, s.Stride, height, width, top, left)}.each(dst.Len))
+}
+
+// SumSquares implements backend.Backend: a sum for each part of x, then theirs.
+func (e *engine) SumSquares(dst, x backend.Buf) {
+	backend.CheckSumSquares(dst, x)
+	const part = 256 * 64
+	parts := (x.Len + part - 1) / part
+	sums := e.temporary("squares", parts)
+	e.run(kernel{file: "reduce", defines: []string{"SQUARES"}, bufs: []backend.Buf{sums, x}, sizes: ints(x.Len, 0, part)}.spread(parts))
+	e.total(sums, parts, dst)
+}
+
+// total adds up n partial sums, or as many vectors of one for each dst.
+func (e *engine) total(sums backend.Buf, n int, dst ...backend.Buf) {
+	defines := []string{fmt.Sprint("WIDTH ", len(dst))}
+	bufs := append([]backend.Buf{dst[0], sums}, dst[1:]...)
+	e.run(kernel{file: "reduce", defines: defines, bufs: bufs, sizes: ints(n), x: 1, y: 1})
+}
+
+// AdamW implements backend.Backend.
+func (e *engine) AdamW(w, g, m, v backend.Buf, a backend.Adam) {
+	a.Check(w, g, m, v)
+	e.run(kernel{file: "adamw", bufs: []backend.Buf{w, g, m, v}, sizes: ints(w.Len),
+		numbers: []float32{a.LR, a.Beta1, a.Beta2, a.Eps, float32(1 - float64(a.LR)*float64(a.Decay)), a.Scale,
+			float32(1 - math.Pow(float64(a.Beta1), float64(a.Step))), float32(1 - math.Pow(float64(a.Beta2), float64(a.Step)))}}.each(w.Len))
+}

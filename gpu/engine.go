@@ -1,0 +1,131 @@
+//go:build gpu && cgo && linux
+
+package gpu
+
+import (
+	"errors"
+	"fmt"
+
+	"sigla/backend"
+	"sigla/gpu/gl"
+)
+
+// engine implements backend.Backend.
+type engine struct {
+	*queue
+	limits  gl.Limits
+	info    Info
+	scratch map[string]backend.Buf // memory of operations, by what it is for
+	closed  bool
+}
+
+// Open makes an engine on the first device that will do.
+func Open(o Options) (Engine, error) {
+	q, d, err := newQueue(func() (*device, error) { return openDevice(o) })
+	if err != nil {
+		return nil, err
+	}
+	e := &engine{queue: q, limits: d.limits, scratch: make(map[string]backend.Buf),
+		info: Info{Renderer: d.limits.Renderer, Version: d.limits.Version, Context: d.context.Name, Software: d.limits.Software()}}
+	return e, nil
+}
+
+// Info describes the device.
+func (e *engine) Info() Info { return e.info }
+
+func (e *engine) String() string {
+	if e.info.Software {
+		return "gpu:software " + e.info.Renderer
+	}
+	return "gpu " + e.info.Renderer
+}
+
+// memory is what Buf.Mem points to; id is known to the device's goroutine only.
+type memory struct{ id uint32 }
+
+// Alloc implements backend.Backend; the use makes no difference.
+func (e *engine) Alloc(n int, _ backend.Use) backend.Buf {
+	m := &memory{}
+	e.add(func(d *device) {
+		if d.err == nil {
+			m.id = gl.NewBuffer(4 * n)
+			d.buffers = append(d.buffers, m.id)
+		}
+	})
+	return backend.Buf{Mem: m, Len: n}
+}
+
+// temporary is memory for what an operation keeps between its kernels. It is
+// used again by the next: commands are done in order.
+func (e *engine) temporary(what string, n int) backend.Buf {
+	if e.scratch[what].Len < n {
+		e.scratch[what] = e.Alloc(n, backend.Scratch)
+	}
+	return e.scratch[what].Slice(0, n)
+}
+
+// Write implements backend.Backend.
+func (e *engine) Write(dst backend.Buf, src []float32) {
+	backend.CheckWrite(dst, src)
+	values := append([]float32(nil), src...)
+	e.add(func(d *device) {
+		if d.err == nil {
+			gl.Write(dst.Mem.(*memory).id, 4*dst.Off, values)
+		}
+	})
+}
+
+// Read implements backend.Backend.
+func (e *engine) Read(dst []float32, src backend.Buf) error {
+	backend.CheckRead(dst, src)
+	if e.closed {
+		return errors.New("read from a closed gpu engine")
+	}
+	var err error
+	e.wait(func(d *device) {
+		if d.err == nil {
+			gl.Read(dst, src.Mem.(*memory).id, 4*src.Off)
+			d.fail(gl.Err())
+		}
+		err = d.err
+	})
+	if err != nil {
+		return fmt.Errorf("compute on %s: %w", e.info.Renderer, err)
+	}
+	return nil
+}
+
+// Zero implements backend.Backend.
+func (e *engine) Zero(dst backend.Buf) {
+	e.add(func(d *device) {
+		if d.err == nil && dst.Len > 0 {
+			gl.Clear(dst.Mem.(*memory).id, 4*dst.Off, 4*dst.Len)
+		}
+	})
+}
+
+// Close implements backend.Backend.
+func (e *engine) Close() error {
+	if e.closed {
+		return nil
+	}
+	e.closed = true
+	var err error
+	e.wait(func(d *device) { err = d.err })
+	e.queue.close()
+	return err
+}
+
+// run queues a kernel.
+func (e *engine) run(k kernel) { e.add(func(d *device) { d.run(k) }) }
+
+// spread lays work groups out in two dimensions, neither of which may be long.
+func (k kernel) spread(groups int) kernel {
+	const widest = 32768
+	k.x = min(groups, widest)
+	k.y = (groups + k.x - 1) / k.x
+	return k
+}
+
+// each lays out one invocation an element, 256 a work group.
+func (k kernel) each(n int) kernel { return k.spread((n + 255) / 256) }

@@ -1,0 +1,172 @@
+//go:build gpu && cgo
+
+// Package gl is the part of OpenGL 4.3 that the engine uses: programs, buffers,
+// dispatches. All of it must run on the thread on which a context is current.
+package gl
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unsafe"
+
+	api "github.com/go-gl/gl/v4.3-core/gl"
+)
+
+// Limits are what a device says of itself.
+type Limits struct {
+	Vendor, Renderer, Version string
+	Alignment                 int // of where a binding begins in a buffer, in bytes
+	Binding                   int // largest binding in bytes
+	Groups                    int // work groups in a dimension
+	Shared                    int // bytes that a work group shares
+}
+
+// Init finds the functions of the current context and asks what it can do.
+func Init(proc func(name string) unsafe.Pointer) (Limits, error) {
+	if err := api.InitWithProcAddrFunc(proc); err != nil {
+		return Limits{}, fmt.Errorf("load OpenGL: %w", err)
+	}
+	l := Limits{Vendor: api.GoStr(api.GetString(api.VENDOR)), Renderer: api.GoStr(api.GetString(api.RENDERER)),
+		Version: api.GoStr(api.GetString(api.VERSION)), Alignment: number(api.SHADER_STORAGE_BUFFER_OFFSET_ALIGNMENT),
+		Binding: number(api.MAX_SHADER_STORAGE_BLOCK_SIZE), Shared: number(api.MAX_COMPUTE_SHARED_MEMORY_SIZE)}
+	var groups int32
+	api.GetIntegeri_v(api.MAX_COMPUTE_WORK_GROUP_COUNT, 0, &groups)
+	l.Groups = int(groups)
+	if major, minor := number(api.MAJOR_VERSION), number(api.MINOR_VERSION); major < 4 || major == 4 && minor < 3 {
+		return l, fmt.Errorf("OpenGL %d.%d of %s: 4.3 is needed", major, minor, l.Renderer)
+	}
+	return l, nil
+}
+
+// Software reports whether the renderer computes on the processor.
+func (l Limits) Software() bool {
+	for _, name := range []string{"llvmpipe", "softpipe", "SwiftShader", "GDI Generic"} {
+		if strings.Contains(l.Renderer, name) {
+			return true
+		}
+	}
+	return false
+}
+
+func number(name uint32) int {
+	var v int32
+	api.GetIntegerv(name, &v)
+	return int(v)
+}
+
+// Err is the first error since the last call.
+func Err() error {
+	var first error
+	for range 16 { // one of a lost context comes back for ever
+		code := api.GetError()
+		switch {
+		case code == api.NO_ERROR:
+			return first
+		case first != nil:
+		case code == api.OUT_OF_MEMORY:
+			first = errors.New("the device is out of memory")
+		default:
+			first = fmt.Errorf("OpenGL error 0x%x", code)
+		}
+	}
+	return first
+}
+
+// NewProgram compiles a compute shader.
+func NewProgram(source string) (uint32, error) {
+	shader := api.CreateShader(api.COMPUTE_SHADER)
+	defer api.DeleteShader(shader)
+	text, free := api.Strs(source + "\x00")
+	defer free()
+	api.ShaderSource(shader, 1, text, nil)
+	api.CompileShader(shader)
+	if err := status(shader, api.COMPILE_STATUS, api.GetShaderiv, api.GetShaderInfoLog); err != nil {
+		return 0, fmt.Errorf("compile: %w", err)
+	}
+	program := api.CreateProgram()
+	api.AttachShader(program, shader)
+	api.LinkProgram(program)
+	if err := status(program, api.LINK_STATUS, api.GetProgramiv, api.GetProgramInfoLog); err != nil {
+		api.DeleteProgram(program)
+		return 0, fmt.Errorf("link: %w", err)
+	}
+	return program, nil
+}
+
+func status(object, name uint32, get func(uint32, uint32, *int32), log func(uint32, int32, *int32, *uint8)) error {
+	var done, length int32
+	if get(object, name, &done); done != api.FALSE {
+		return nil
+	}
+	get(object, api.INFO_LOG_LENGTH, &length)
+	text := make([]byte, length+1)
+	log(object, length, nil, &text[0])
+	return errors.New(strings.TrimRight(string(text), "\x00\n"))
+}
+
+// NewBuffer makes a buffer of zeroed bytes.
+func NewBuffer(bytes int) uint32 {
+	var id uint32
+	api.GenBuffers(1, &id)
+	api.BindBuffer(api.SHADER_STORAGE_BUFFER, id)
+	api.BufferData(api.SHADER_STORAGE_BUFFER, bytes, nil, api.DYNAMIC_COPY)
+	Clear(id, 0, bytes)
+	return id
+}
+
+// Resize gives a buffer other contents.
+func Resize[T any](id uint32, data []T) {
+	api.BindBuffer(api.SHADER_STORAGE_BUFFER, id)
+	var t T
+	api.BufferData(api.SHADER_STORAGE_BUFFER, len(data)*int(unsafe.Sizeof(t)), unsafe.Pointer(unsafe.SliceData(data)), api.STREAM_DRAW)
+}
+
+// DeleteBuffer frees a buffer.
+func DeleteBuffer(id uint32) { api.DeleteBuffers(1, &id) }
+
+// Clear writes zeros; both numbers are multiples of 4.
+func Clear(id uint32, offset, bytes int) {
+	api.BindBuffer(api.SHADER_STORAGE_BUFFER, id)
+	zero := float32(0)
+	api.ClearBufferSubData(api.SHADER_STORAGE_BUFFER, api.R32F, offset, bytes, api.RED, api.FLOAT, unsafe.Pointer(&zero))
+}
+
+// Write copies values into a buffer.
+func Write(id uint32, offset int, x []float32) {
+	api.BindBuffer(api.SHADER_STORAGE_BUFFER, id)
+	api.BufferSubData(api.SHADER_STORAGE_BUFFER, offset, 4*len(x), unsafe.Pointer(unsafe.SliceData(x)))
+}
+
+// Read waits for what was issued and copies values out of a buffer.
+func Read(x []float32, id uint32, offset int) {
+	api.MemoryBarrier(api.BUFFER_UPDATE_BARRIER_BIT)
+	api.BindBuffer(api.SHADER_STORAGE_BUFFER, id)
+	api.GetBufferSubData(api.SHADER_STORAGE_BUFFER, offset, 4*len(x), unsafe.Pointer(unsafe.SliceData(x)))
+}
+
+// Bind makes a part of a buffer binding i of the program.
+func Bind(i int, id uint32, offset, bytes int) {
+	api.BindBufferRange(api.SHADER_STORAGE_BUFFER, uint32(i), id, offset, bytes)
+}
+
+// Use chooses the program of the next dispatches.
+func Use(program uint32) { api.UseProgram(program) }
+
+// Ints and Floats set arrays of uniforms.
+func Ints(location int, x []int32) { api.Uniform1iv(int32(location), int32(len(x)), &x[0]) }
+
+// Floats sets an array of uniforms.
+func Floats(location int, x []float32) { api.Uniform1fv(int32(location), int32(len(x)), &x[0]) }
+
+// Dispatch runs work groups, and lets what comes after see what they wrote.
+func Dispatch(x, y int) {
+	api.DispatchCompute(uint32(x), uint32(y), 1)
+	api.MemoryBarrier(api.SHADER_STORAGE_BARRIER_BIT | api.BUFFER_UPDATE_BARRIER_BIT)
+}
+
+// Flush hands what was issued to the device.
+func Flush() { api.Flush() }
+
+// Finish waits for it.
+func Finish() { api.Finish() }

@@ -1,0 +1,39 @@
+// Package gpu is the engine that computes in OpenGL 4.3 compute shaders, without
+// a display. It is part of builds with the tag gpu (and cgo); Open of any other
+// build says why there is none.
+//
+// One goroutine, locked to its thread for life, owns the context. Operations
+// append commands, which go to it in slices, and return at once; only Read waits.
+// Every dispatch is followed by a barrier, so commands see what those before them
+// wrote. A failure sticks and comes back from the next Read.
+//
+// Sums run in float32 in a fixed order, so one driver gives the same bits every
+// time; two drivers need not agree in the last ones (contraction of a·b + c,
+// their own exp).
+package gpu
+
+import (
+	"fmt"
+
+	"sigla/backend"
+)
+
+// Options chooses a device.
+type Options struct {
+	Software bool // a driver that computes on the processor is wanted; otherwise it is refused
+}
+
+// Info is what a device says of itself.
+type Info struct {
+	Renderer string // "NVIDIA GeForce RTX 3060/PCIe/SSE2"
+	Version  string // of OpenGL, with the driver's
+	Context  string // where it came from
+	Software bool   // computes on the processor
+}
+
+// An Engine is an open device.
+type Engine interface {
+	backend.Backend
+	fmt.Stringer
+	Info() Info
+}

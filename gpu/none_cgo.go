@@ -1,0 +1,5 @@
+//go:build gpu && !cgo
+
+package gpu
+
+const why = "built with -tags gpu, but without cgo: set CGO_ENABLED=1 and install a C compiler"

@@ -1,0 +1,5 @@
+//go:build gpu && cgo && !linux
+
+package gpu
+
+const why = "the OpenGL engine runs on Linux only so far"

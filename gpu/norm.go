@@ -1,0 +1,50 @@
+//go:build gpu && cgo && linux
+
+package gpu
+
+import "sigla/backend"
+
+// LayerNorm implements backend.Backend.
+func (e *engine) LayerNorm(dst, mean, rstd, x, w, b backend.Buf, rows, cols int, eps float32) {
+	backend.CheckLayerNorm(dst, mean, rstd, x, w, b, rows, cols)
+	defines := []string{"LAYERNORM"}
+	if mean.Mem != nil {
+		defines = append(defines, "KEEP_MEAN")
+	}
+	if rstd.Mem != nil {
+		defines = append(defines, "KEEP_RSTD")
+	}
+	e.run(kernel{file: "rows", defines: defines, bufs: []backend.Buf{dst, x, w, b, mean, rstd},
+		sizes: ints(rows, cols), numbers: []float32{eps}}.spread(rows))
+}
+
+// LayerNormGrad implements backend.Backend.
+func (e *engine) LayerNormGrad(dx, dw, db, dy, x, w, mean, rstd backend.Buf, rows, cols int) {
+	backend.CheckLayerNormGrad(dx, dw, db, dy, x, w, mean, rstd, rows, cols)
+	e.run(kernel{file: "rows", defines: []string{"LAYERNORMGRAD"}, bufs: []backend.Buf{dx, x, w, dy, mean, rstd},
+		sizes: ints(rows, cols)}.spread(rows))
+	const most = 8 * deepest
+	for r := 0; r < rows; r += most {
+		m := min(most, rows-r)
+		e.run(kernel{file: "columns", defines: []string{"NORM"},
+			bufs:  []backend.Buf{dw, x.Slice(r*cols, m*cols), db, dy.Slice(r*cols, m*cols), mean.Slice(r, m), rstd.Slice(r, m)},
+			sizes: ints(m, cols)}.spread((cols + 31) / 32))
+	}
+}
+
+// Normalize implements backend.Backend.
+func (e *engine) Normalize(dst, norm, x backend.Buf, rows, cols int) {
+	backend.CheckNormalize(dst, norm, x, rows, cols)
+	defines := []string{"NORMALIZE"}
+	if norm.Mem != nil {
+		defines = append(defines, "KEEP_MEAN")
+	}
+	e.run(kernel{file: "rows", defines: defines, bufs: []backend.Buf{dst, x, {}, {}, norm}, sizes: ints(rows, cols)}.spread(rows))
+}
+
+// NormalizeGrad implements backend.Backend.
+func (e *engine) NormalizeGrad(dx, dy, y, norm backend.Buf, rows, cols int) {
+	backend.CheckNormalizeGrad(dx, dy, y, norm, rows, cols)
+	e.run(kernel{file: "rows", defines: []string{"NORMALIZEGRAD"}, bufs: []backend.Buf{dx, dy, y, {}, norm},
+		sizes: ints(rows, cols)}.spread(rows))
+}

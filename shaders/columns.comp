@@ -1,0 +1,38 @@
+// Sums of columns, added to dst: 32 columns a work group, 8 rows at a time.
+// n: rows, columns. NORM sums dy·x̂ into dst and dy into dst2 (LayerNorm).
+layout(local_size_x = 32, local_size_y = 8) in;
+layout(std430, binding = 0) buffer Dst { float dst[]; };
+layout(std430, binding = 1) readonly buffer X { float x[]; };
+#ifdef NORM
+layout(std430, binding = 2) buffer Dst2 { float dst2[]; };
+layout(std430, binding = 3) readonly buffer Dy { float dy[]; };
+layout(std430, binding = 4) readonly buffer Mean { float mean[]; };
+layout(std430, binding = 5) readonly buffer Rstd { float rstd[]; };
+#endif
+
+shared vec2 part[8][32];
+
+void main() {
+    int tx = int(gl_LocalInvocationID.x), ty = int(gl_LocalInvocationID.y);
+    int c = group() * 32 + tx;
+    vec2 sum = vec2(0.0);
+    if (c < n[1]) {
+        for (int r = ty; r < n[0]; r += 8) {
+            float v = x[off[1] + r * n[1] + c];
+#ifdef NORM
+            float g = dy[off[3] + r * n[1] + c];
+            sum += vec2(g * (v - mean[off[4] + r]) * rstd[off[5] + r], g);
+#else
+            sum.x += v;
+#endif
+        }
+    }
+    part[ty][tx] = sum;
+    barrier();
+    if (ty > 0 || c >= n[1]) return;
+    for (int i = 1; i < 8; i++) sum += part[i][tx];
+    dst[off[0] + c] += sum.x;
+#ifdef NORM
+    dst2[off[2] + c] += sum.y;
+#endif
+}

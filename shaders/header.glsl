@@ -1,0 +1,9 @@
+#version 430 core
+
+// Where a tensor begins inside its binding, by binding; sizes; other numbers.
+layout(location = 0) uniform int off[12];
+layout(location = 16) uniform int n[16];
+layout(location = 32) uniform float f[8];
+
+// group is the number of the work group: no dimension may have more than 65,535.
+int group() { return int(gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x); }
