@@ -134,6 +134,9 @@ var families = []struct {
 	{"clip-gelu", 2e-5, 1e-5, false},
 }
 
+// moreEngines are those that not every build has.
+var moreEngines = map[string]func(t *testing.T) backend.Backend{}
+
 // engines are the definition and every level of the CPU engine that this
 // machine has.
 func engines(t *testing.T) map[string]backend.Backend {
@@ -145,6 +148,9 @@ func engines(t *testing.T) map[string]backend.Backend {
 			t.Fatal(err)
 		}
 		all["cpu "+level] = e
+	}
+	for name, open := range moreEngines {
+		all[name] = open(t)
 	}
 	return all
 }

@@ -63,6 +63,9 @@ func TestStarter(t *testing.T) {
 	// agrees, the CPU engine does them all.
 	want.check(t, m, texts, 2)
 	want.check(t, loadOn(t, fast, starterFolder), texts, len(want.Images))
+	for _, open := range moreEngines {
+		want.check(t, loadOn(t, open(t), starterFolder), texts, 2)
+	}
 }
 
 // check compares the first n photos.
