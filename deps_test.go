@@ -24,7 +24,7 @@ var rooms = map[string]string{
 	"shaders":                 "",
 	"gpu/egl":                 "",
 	"gpu/gl":                  "",
-	"gpu":                     "backend shaders gpu/*",
+	"gpu":                     "backend shaders gpu/* internal/atomicfile",
 	"model/hub":               "",
 	"model/preprocess":        "",
 	"model/safetensors":       "",

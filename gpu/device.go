@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"sigla/backend"
 	"sigla/gpu/egl"
@@ -21,7 +22,9 @@ type device struct {
 	programs map[string]uint32
 	buffers  []uint32
 	lists    uint32 // contents change from call to call, see listed
-	err      error  // the first failure; nothing is done after it
+	fences   []gl.Fence
+	cache    programCache
+	err      error // the first failure; nothing is done after it
 }
 
 // openDevice tries one way after the other.
@@ -64,11 +67,53 @@ func openWay(w egl.Way) (*device, error) {
 	return &device{context: c, limits: limits, programs: make(map[string]uint32)}, nil
 }
 
+const (
+	patience = 60 * time.Second // for a batch; its dispatches take 50 ms each
+	ahead    = 2                // batches that the device may be behind
+)
+
+// flush ends a batch. The device is never more than a few batches behind: what
+// uploads hold is bounded, and a device that hangs is noticed.
 func (d *device) flush() {
-	if d.err == nil {
-		d.err = gl.Err()
+	d.check()
+	d.fences = append(d.fences, gl.NewFence())
+	if len(d.fences) > ahead {
+		d.pass(1)
 	}
-	gl.Flush()
+}
+
+// pass waits for the first n fences.
+func (d *device) pass(n int) {
+	for _, f := range d.fences[:n] {
+		if d.err == nil && !f.Wait(patience) {
+			d.fail(fmt.Errorf("it has not answered for %v", patience))
+		}
+	}
+	d.fences = d.fences[n:]
+}
+
+// check asks for what went wrong.
+func (d *device) check() {
+	if d.err != nil {
+		return
+	}
+	if d.limits.Lost() {
+		d.fail(errors.New("it was reset"))
+		return
+	}
+	if err := gl.Err(); err != nil {
+		d.fail(err)
+	}
+}
+
+// read waits for everything issued.
+func (d *device) read(dst []float32, id uint32, offset int) {
+	d.fences = append(d.fences, gl.NewFence())
+	d.pass(len(d.fences))
+	if d.err == nil {
+		gl.Read(dst, id, offset)
+		d.check()
+	}
 }
 
 func (d *device) close() {
@@ -84,7 +129,7 @@ func (d *device) program(file string, defines []string) (uint32, bool) {
 	if p, ok := d.programs[key]; ok {
 		return p, true
 	}
-	p, err := gl.NewProgram(shaders.Source(file, defines...))
+	p, err := d.cache.program(shaders.Source(file, defines...))
 	if err != nil {
 		d.fail(fmt.Errorf("shader %s %v: %w", file, defines, err))
 		return 0, false

@@ -4,7 +4,6 @@ package gpu
 
 import (
 	"errors"
-	"fmt"
 
 	"sigla/backend"
 	"sigla/gpu/gl"
@@ -15,18 +14,24 @@ type engine struct {
 	*queue
 	limits  gl.Limits
 	info    Info
+	tuning  tuning
 	scratch map[string]backend.Buf // memory of operations, by what it is for
 	closed  bool
 }
 
-// Open makes an engine on the first device that will do.
+// Open makes an engine on the first device that will do, if it passes a
+// self-test.
 func Open(o Options) (Engine, error) {
 	q, d, err := newQueue(func() (*device, error) { return openDevice(o) })
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{queue: q, limits: d.limits, scratch: make(map[string]backend.Buf),
+	e := &engine{queue: q, limits: d.limits, scratch: make(map[string]backend.Buf), tuning: untuned(d.limits.Software()),
 		info: Info{Renderer: d.limits.Renderer, Version: d.limits.Version, Context: d.context.Name, Software: d.limits.Software()}}
+	if err := e.selfTest(); err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	e.tune(o.Cache)
 	return e, nil
 }
 
@@ -84,13 +89,12 @@ func (e *engine) Read(dst []float32, src backend.Buf) error {
 	var err error
 	e.wait(func(d *device) {
 		if d.err == nil {
-			gl.Read(dst, src.Mem.(*memory).id, 4*src.Off)
-			d.fail(gl.Err())
+			d.read(dst, src.Mem.(*memory).id, 4*src.Off)
 		}
 		err = d.err
 	})
 	if err != nil {
-		return fmt.Errorf("compute on %s: %w", e.info.Renderer, err)
+		return &DeviceError{e.info.Renderer, err}
 	}
 	return nil
 }

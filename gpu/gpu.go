@@ -21,6 +21,9 @@ import (
 // Options chooses a device.
 type Options struct {
 	Software bool // a driver that computes on the processor is wanted; otherwise it is refused
+	// Cache is a folder for compiled programs and the shapes of work groups that
+	// were found to be fast; "" means that none are kept.
+	Cache string
 }
 
 // Info is what a device says of itself.
@@ -37,3 +40,14 @@ type Engine interface {
 	fmt.Stringer
 	Info() Info
 }
+
+// A DeviceError is what Read returns when the device has failed: reset, out of
+// memory, no answer. The engine stays as it is; another has to go on.
+type DeviceError struct {
+	Renderer string
+	Err      error
+}
+
+func (e *DeviceError) Error() string { return fmt.Sprintf("compute on %s: %v", e.Renderer, e.Err) }
+
+func (e *DeviceError) Unwrap() error { return e.Err }

@@ -38,17 +38,18 @@ func (e *engine) SumRows(dst, x backend.Buf, rows, cols int) {
 }
 
 // tile is the shape of a matrix product's work groups, see matmul.comp.
-type tile struct{ perRow, perCol, across, down, deep int }
+type tile struct {
+	PerRow, PerCol int // values of an invocation
+	Across, Down   int // invocations of a group
+	Deep           int // steps of k in shared memory
+}
 
-// square is 64 × 64 values a work group.
-var square = tile{perRow: 4, perCol: 4, across: 16, down: 16, deep: 16}
-
-func (t tile) rows() int { return t.perRow * t.down }
-func (t tile) cols() int { return t.perCol * t.across }
+func (t tile) rows() int { return t.PerRow * t.Down }
+func (t tile) cols() int { return t.PerCol * t.Across }
 
 func (t tile) defines() []string {
-	return []string{fmt.Sprint("RM ", t.perRow), fmt.Sprint("RN ", t.perCol), fmt.Sprint("TX ", t.across),
-		fmt.Sprint("TY ", t.down), fmt.Sprint("BK ", t.deep)}
+	return []string{fmt.Sprint("RM ", t.PerRow), fmt.Sprint("RN ", t.PerCol), fmt.Sprint("TX ", t.Across),
+		fmt.Sprint("TY ", t.Down), fmt.Sprint("BK ", t.Deep)}
 }
 
 // MatMul implements backend.Backend. k is cut so that no invocation loops for
@@ -56,8 +57,8 @@ func (t tile) defines() []string {
 func (e *engine) MatMul(dst, a, b backend.Buf, s backend.Mat) {
 	s.Check(dst, a, b)
 	const depth = 8192 // 3 loops a step of k, unrolled or not: below deepest
-	t := square
-	rows := max(1, int(e.work()/float64(2*s.N*min(s.K, depth)))/t.rows()) * t.rows()
+	t := e.tuning.Tile
+	rows := max(1, int(e.tuning.work()/float64(2*s.N*min(s.K, depth)))/t.rows()) * t.rows()
 	for k := 0; k < s.K; k += depth {
 		defines := t.defines()
 		if s.TransA {
@@ -78,15 +79,6 @@ func (e *engine) MatMul(dst, a, b backend.Buf, s backend.Mat) {
 				x:     (s.N + t.cols() - 1) / t.cols(), y: (min(rows, s.M-r) + t.rows() - 1) / t.rows()})
 		}
 	}
-}
-
-// work is how many floating point operations a dispatch may have: 50 ms of the
-// slowest hardware that is worth it, and of the software driver.
-func (e *engine) work() float64 {
-	if e.info.Software {
-		return 0.2e9
-	}
-	return 10e9
 }
 
 func ints(x ...int) []int32 {

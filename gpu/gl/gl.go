@@ -5,9 +5,11 @@
 package gl
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unsafe"
 
 	api "github.com/go-gl/gl/v4.3-core/gl"
@@ -20,6 +22,9 @@ type Limits struct {
 	Binding                   int // largest binding in bytes
 	Groups                    int // work groups in a dimension
 	Shared                    int // bytes that a work group shares
+	Binaries                  int // formats of compiled programs that it takes back
+
+	resets func() uint32 // nil: it does not tell
 }
 
 // Init finds the functions of the current context and asks what it can do.
@@ -29,15 +34,35 @@ func Init(proc func(name string) unsafe.Pointer) (Limits, error) {
 	}
 	l := Limits{Vendor: api.GoStr(api.GetString(api.VENDOR)), Renderer: api.GoStr(api.GetString(api.RENDERER)),
 		Version: api.GoStr(api.GetString(api.VERSION)), Alignment: number(api.SHADER_STORAGE_BUFFER_OFFSET_ALIGNMENT),
-		Binding: number(api.MAX_SHADER_STORAGE_BLOCK_SIZE), Shared: number(api.MAX_COMPUTE_SHARED_MEMORY_SIZE)}
+		Binding: number(api.MAX_SHADER_STORAGE_BLOCK_SIZE), Shared: number(api.MAX_COMPUTE_SHARED_MEMORY_SIZE),
+		Binaries: number(api.NUM_PROGRAM_BINARY_FORMATS)}
 	var groups int32
 	api.GetIntegeri_v(api.MAX_COMPUTE_WORK_GROUP_COUNT, 0, &groups)
 	l.Groups = int(groups)
 	if major, minor := number(api.MAJOR_VERSION), number(api.MINOR_VERSION); major < 4 || major == 4 && minor < 3 {
 		return l, fmt.Errorf("OpenGL %d.%d of %s: 4.3 is needed", major, minor, l.Renderer)
 	}
+	switch {
+	case extension("GL_KHR_robustness"):
+		l.resets = api.GetGraphicsResetStatusKHR
+	case extension("GL_ARB_robustness"):
+		l.resets = api.GetGraphicsResetStatusARB
+	}
 	return l, nil
 }
+
+// extension asks the list: the address of a function proves nothing.
+func extension(name string) bool {
+	for i := range number(api.NUM_EXTENSIONS) {
+		if api.GoStr(api.GetStringi(api.EXTENSIONS, uint32(i))) == name {
+			return true
+		}
+	}
+	return false
+}
+
+// Lost reports whether the device was reset, and the context with it.
+func (l Limits) Lost() bool { return l.resets != nil && l.resets() != api.NO_ERROR }
 
 // Software reports whether the renderer computes on the processor.
 func (l Limits) Software() bool {
@@ -85,6 +110,7 @@ func NewProgram(source string) (uint32, error) {
 		return 0, fmt.Errorf("compile: %w", err)
 	}
 	program := api.CreateProgram()
+	api.ProgramParameteri(program, api.PROGRAM_BINARY_RETRIEVABLE_HINT, api.TRUE)
 	api.AttachShader(program, shader)
 	api.LinkProgram(program)
 	if err := status(program, api.LINK_STATUS, api.GetProgramiv, api.GetProgramInfoLog); err != nil {
@@ -92,6 +118,37 @@ func NewProgram(source string) (uint32, error) {
 		return 0, fmt.Errorf("link: %w", err)
 	}
 	return program, nil
+}
+
+// Binary returns a linked program as the driver keeps it; nil if it does not.
+func Binary(program uint32) []byte {
+	var size, got int32
+	api.GetProgramiv(program, api.PROGRAM_BINARY_LENGTH, &size)
+	if size <= 0 {
+		return nil
+	}
+	data := make([]byte, 4+size)
+	var format uint32
+	api.GetProgramBinary(program, size, &got, &format, unsafe.Pointer(&data[4]))
+	binary.LittleEndian.PutUint32(data, format)
+	return data[:4+got]
+}
+
+// LoadProgram takes back what Binary gave. Drivers refuse what is not their own,
+// or damaged.
+func LoadProgram(data []byte) (uint32, bool) {
+	if len(data) <= 4 {
+		return 0, false
+	}
+	program := api.CreateProgram()
+	api.ProgramBinary(program, binary.LittleEndian.Uint32(data), unsafe.Pointer(&data[4]), int32(len(data)-4))
+	err := status(program, api.LINK_STATUS, api.GetProgramiv, api.GetProgramInfoLog)
+	_ = Err() // an unknown format is an error of the context, too
+	if err != nil {
+		api.DeleteProgram(program)
+		return 0, false
+	}
+	return program, true
 }
 
 func status(object, name uint32, get func(uint32, uint32, *int32), log func(uint32, int32, *int32, *uint8)) error {
@@ -165,8 +222,20 @@ func Dispatch(x, y int) {
 	api.MemoryBarrier(api.SHADER_STORAGE_BARRIER_BIT | api.BUFFER_UPDATE_BARRIER_BIT)
 }
 
-// Flush hands what was issued to the device.
-func Flush() { api.Flush() }
+// A Fence stands behind what was issued before it.
+type Fence uintptr
 
-// Finish waits for it.
-func Finish() { api.Finish() }
+// NewFence hands what was issued to the device.
+func NewFence() Fence {
+	f := Fence(api.FenceSync(api.SYNC_GPU_COMMANDS_COMPLETE, 0))
+	api.Flush()
+	return f
+}
+
+// Wait waits until the device has passed the fence, which is gone then, and
+// reports whether it has within the time.
+func (f Fence) Wait(limit time.Duration) bool {
+	r := api.ClientWaitSync(uintptr(f), api.SYNC_FLUSH_COMMANDS_BIT, uint64(limit))
+	api.DeleteSync(uintptr(f))
+	return r == api.ALREADY_SIGNALED || r == api.CONDITION_SATISFIED
+}
