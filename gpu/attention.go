@@ -9,18 +9,35 @@ import (
 	"sigla/backend"
 )
 
-// Attention implements backend.Backend.
+// Attention implements backend.Backend. Keys are cut so that no invocation loops
+// for long; the parts are joined by their log-sum-exps.
 func (e *engine) Attention(dst, lse, q, k, v backend.Buf, s backend.Attn) {
 	s.Check(dst, lse, q, k, v)
 	t := e.attentionTile(s.Dim, 2, 4)
 	defines := attentionDefines(s, t)
+	most := longest(s.Dim, t)
+	if lse.Mem == nil && s.Keys > most {
+		lse = e.temporary("lse", s.Batch*s.Heads*s.Queries)
+	}
 	if lse.Mem != nil {
 		defines = append(defines, "KEEP_LSE")
 	}
 	blocks := (s.Queries + t - 1) / t
-	e.masked(s, kernel{file: "attention", defines: defines, bufs: []backend.Buf{dst, q, k, v, lse},
-		sizes:   ints(s.Heads, s.Queries, s.Keys, s.Batch*s.Heads, blocks),
-		numbers: []float32{float32(1 / math.Sqrt(float64(s.Dim)))}}.spread(s.Batch*s.Heads*blocks))
+	for from := 0; from < s.Keys; from += most {
+		if from == most {
+			defines = append(defines, "MERGE")
+		}
+		e.masked(s, kernel{file: "attention", defines: defines, bufs: []backend.Buf{dst, q, k, v, lse},
+			sizes:   ints(s.Heads, s.Queries, s.Keys, s.Batch*s.Heads, blocks, from, from+most),
+			numbers: []float32{float32(1 / math.Sqrt(float64(s.Dim)))}}.spread(s.Batch*s.Heads*blocks))
+	}
+}
+
+// longest is how many keys an invocation may go over, t at a time, or queries: it
+// takes the steps of two dots and of two sums for each t of them, and loads.
+func longest(dim, t int) int {
+	per := (dim + t - 1) / t
+	return max(1, deepest/(2*dim+2*t*per+4*per+3*t)) * t
 }
 
 // AttentionGrad implements backend.Backend.
@@ -30,16 +47,23 @@ func (e *engine) AttentionGrad(dq, dk, dv, dy, y, lse, q, k, v backend.Buf, s ba
 	along := e.temporary("along", rows)
 	e.run(kernel{file: "rows", defines: []string{"DOTS"}, bufs: []backend.Buf{along, dy, y}, sizes: ints(rows, s.Dim)}.spread(rows))
 	t := e.attentionTile(s.Dim, 4, 8)
-	scale := []float32{float32(1 / math.Sqrt(float64(s.Dim)))}
 	for _, pass := range []struct {
-		name  string
-		out   [2]backend.Buf
-		count int // of queries or keys, spread over work groups
-	}{{"DQ", [2]backend.Buf{dq}, s.Queries}, {"DKV", [2]backend.Buf{dk, dv}, s.Keys}} {
+		name        string
+		out         [2]backend.Buf
+		count, over int // of queries and keys, or of keys and queries
+	}{{"DQ", [2]backend.Buf{dq}, s.Queries, s.Keys}, {"DKV", [2]backend.Buf{dk, dv}, s.Keys, s.Queries}} {
 		blocks := (pass.count + t - 1) / t
-		e.masked(s, kernel{file: "attentiongrad", defines: append(attentionDefines(s, t), pass.name),
-			bufs:  []backend.Buf{pass.out[0], q, k, v, lse, {}, dy, along, pass.out[1]},
-			sizes: ints(s.Heads, s.Queries, s.Keys, s.Batch*s.Heads, blocks), numbers: scale}.spread(s.Batch*s.Heads*blocks))
+		defines := append(attentionDefines(s, t), pass.name)
+		most := longest(s.Dim, t)
+		for from := 0; from < pass.over; from += most {
+			if from == most {
+				defines = append(defines, "ACCUMULATE")
+			}
+			e.masked(s, kernel{file: "attentiongrad", defines: defines,
+				bufs:    []backend.Buf{pass.out[0], q, k, v, lse, {}, dy, along, pass.out[1]},
+				sizes:   ints(s.Heads, s.Queries, s.Keys, s.Batch*s.Heads, blocks, from, from+most),
+				numbers: []float32{float32(1 / math.Sqrt(float64(s.Dim)))}}.spread(s.Batch*s.Heads*blocks))
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 // Attention without a quadratic buffer (Dao et al. 2022): a work group has T
 // queries of one head and goes over the keys T at a time. DIM is the width of a
-// head. n: heads, queries, keys, batch·heads; blocks of queries.
+// head. n: heads, queries, keys, batch·heads; blocks of queries; the keys of this
+// dispatch, from and to. MERGE joins what it finds with dst and lse.
 layout(local_size_x = T, local_size_y = T) in;
 layout(std430, binding = 0) buffer Dst { float dst[]; };
 layout(std430, binding = 1) readonly buffer Q { float q[]; };
@@ -35,9 +36,14 @@ void main() {
 #else
     int seen = keys;
 #endif
+    int row = head * n[1] + query;
+#ifdef MERGE
+    float old = query < n[1] ? lse[off[4] + row] : 0.0; // before any of the group writes it
+#endif
     float highest = LOWEST, sum = 0.0, y[PER];
     for (int i = 0; i < PER; i++) y[i] = 0.0;
-    for (int k0 = 0; k0 < end; k0 += T) {
+    end = min(end, n[6]);
+    for (int k0 = n[5]; k0 < end; k0 += T) {
         int atK = (batch * n[2] + k0 + ty) * width + h * DIM;
         barrier();
         for (int c = tx; c < DIM; c += T) sk[ty][c] = k0 + ty < keys ? k[off[2] + atK + c] : 0.0;
@@ -66,9 +72,24 @@ void main() {
         }
     }
     if (query >= n[1]) return;
-    for (int i = 0; i < PER; i++)
-        if (tx + i * T < DIM) dst[off[0] + atQ + tx + i * T] = y[i] / sum;
+    float all = isnan(sum) ? sum : sum > 0.0 ? highest + log(sum) : LOWEST;
+#ifdef MERGE
+    float top = max(old, all), part = 0.0;
+    float both = isnan(old) || isnan(all) ? old + all : top + log(exp(old - top) + exp(all - top));
+    part = exp(old - both);
+    sum = sum > 0.0 ? sum * exp(both - all) : 1.0; // without keys y is 0
+    all = both;
+#endif
+    for (int i = 0; i < PER; i++) {
+        if (tx + i * T >= DIM) break;
+        int at = off[0] + atQ + tx + i * T;
+        float v = y[i] / sum;
+#ifdef MERGE
+        v += dst[at] * part;
+#endif
+        dst[at] = v;
+    }
 #ifdef KEEP_LSE
-    if (tx == 0) lse[off[4] + head * n[1] + query] = highest + log(sum);
+    if (tx == 0) lse[off[4] + row] = all;
 #endif
 }

@@ -1,7 +1,8 @@
 // The gradients of attention, with the probabilities found again from lse.
 // DQ: a work group has T queries and goes over the keys. DKV: it has T keys and
 // goes over the queries. along is ⟨dy, y⟩ of every query, [batch, queries, heads].
-// n: heads, queries, keys, batch·heads; blocks of what a group has.
+// n: heads, queries, keys, batch·heads; blocks of what a group has; what the
+// dispatch goes over, from and to. ACCUMULATE adds to what is there.
 layout(local_size_x = T, local_size_y = T) in;
 layout(std430, binding = 0) buffer Out { float dst[]; };
 layout(std430, binding = 1) readonly buffer Q { float q[]; };
@@ -89,6 +90,8 @@ void main() {
     from = first;
 #endif
 #endif
+    from = max(from, n[5]);
+    end = min(end, n[6]);
     for (int at = from; at < end; at += T) {
         barrier();
 #ifdef DQ
@@ -124,8 +127,14 @@ void main() {
     for (int i = 0; i < PER; i++) {
         int c = tx + i * T;
         if (c >= DIM) break;
+#ifdef ACCUMULATE
+        sum[i] += dst[off[0] + to + c];
+#endif
         dst[off[0] + to + c] = sum[i];
 #ifdef DKV
+#ifdef ACCUMULATE
+        sum2[i] += dst2[off[8] + to + c];
+#endif
         dst2[off[8] + to + c] = sum2[i];
 #endif
     }

@@ -1,0 +1,218 @@
+//go:build gpu && cgo && linux
+
+package gpu
+
+import (
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sigla/backend"
+	"sigla/backend/ref"
+	"sigla/internal/require"
+	"sigla/shaders"
+)
+
+// everything issues every form of every kernel once; the sizes do not matter.
+func everything(e *engine) {
+	n := 3 * 4 * 8
+	var b [10]backend.Buf
+	for i := range b {
+		b[i] = e.Alloc(n, backend.Scratch)
+	}
+	e.CopyRows(b[0], b[1], 3, 4, 8, 8)
+	e.Add(b[0], b[1], b[2])
+	e.SumRows(b[0].Slice(0, 32), b[1], 3, 32)
+	for i := range 16 {
+		m := backend.Mat{M: 8, N: 12, K: 8, TransA: i&1 != 0, TransB: i&2 != 0, Add: i&4 != 0}
+		if i&8 != 0 {
+			m.Bias = b[3].Slice(0, 12)
+		}
+		for _, t := range tiles {
+			e.tuning.Tile = t
+			e.MatMul(b[0], b[1].Slice(0, 64), b[2], m)
+		}
+	}
+	for kind := backend.GELUTanh; kind <= backend.GELUQuick; kind++ {
+		e.GELU(b[0], b[1], kind)
+		e.GELUGrad(b[0], b[1], b[2], kind)
+	}
+	none, row, col := backend.Buf{}, b[4].Slice(0, 3), b[5].Slice(0, 32)
+	for _, keep := range [][2]backend.Buf{{none, none}, {row, none}, {none, row}, {row, b[6].Slice(0, 3)}} {
+		e.LayerNorm(b[0], keep[0], keep[1], b[1], col, b[7].Slice(0, 32), 3, 32, 1e-6)
+		e.Normalize(b[0], keep[0], b[1], 3, 32)
+	}
+	e.LayerNormGrad(b[0], b[1].Slice(0, 32), b[2].Slice(0, 32), b[3], b[7], col, row, b[6].Slice(0, 3), 3, 32)
+	e.NormalizeGrad(b[0], b[1], b[2], row, 3, 32)
+	for i := range 8 {
+		a := backend.Attn{Batch: 1, Heads: 1, Queries: 12, Keys: 12, Dim: 8, Causal: i&1 != 0}
+		if i&2 != 0 {
+			a.KeyLens = []int32{7}
+		}
+		lse := b[8].Slice(0, 12)
+		if i&4 != 0 {
+			e.Attention(b[0], none, b[1], b[2], b[3], a)
+		} else {
+			e.Attention(b[0], lse, b[1], b[2], b[3], a)
+		}
+		e.AttentionGrad(b[0], b[1], b[2], b[3], b[9], lse, b[5], b[6], b[7], a)
+	}
+	long := backend.Attn{Batch: 1, Heads: 1, Queries: 1, Keys: 2*longest(8, 16) + 1, Dim: 8}
+	k, v, q := e.Alloc(long.Keys*8, backend.Scratch), e.Alloc(long.Keys*8, backend.Scratch), e.Alloc(8, backend.Scratch)
+	e.Attention(b[0].Slice(0, 8), none, q, k, v, long)
+	e.DepthwiseConv(b[0].Slice(0, 16), b[1].Slice(0, 16), b[2].Slice(0, 9), b[3].Slice(0, 1), backend.Conv{Batch: 1, Height: 4, Width: 4, Channels: 1, Kernel: 3, Stride: 1})
+	e.ReLU6(b[0], b[1])
+	at := func(i int) backend.Buf { return b[9].Slice(i, 1) }
+	e.SigmoidLoss(at(0), b[0], b[1], at(1), at(2), b[2], b[3], at(3), at(4),
+		backend.Pairs{Rows: 12, Cols: 12, Dim: 8, Diagonal: true, Except: []backend.Pair{{Row: 1, Col: 2, Label: 1}}})
+	e.SumSquares(at(0), b[1])
+	e.AdamW(b[0], b[1], b[2], b[3], backend.Adam{Step: 1})
+}
+
+// Every program that an engine makes is valid GLSL to the reference compiler,
+// which refuses what Mesa lets pass.
+func TestShadersAreValid(t *testing.T) {
+	tool, err := exec.LookPath("glslangValidator")
+	if err != nil {
+		require.Missing(t, "glslang", err.Error())
+	}
+	e := open(t).(*engine)
+	everything(e)
+	var keys []string
+	e.wait(func(d *device) {
+		for key := range d.programs {
+			keys = append(keys, key)
+		}
+	})
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	used := make(map[string]bool)
+	dir := t.TempDir()
+	for _, key := range keys {
+		file, defines, _ := strings.Cut(key, "\n")
+		used[file] = true
+		var list []string
+		if defines != "" {
+			list = strings.Split(defines, "\n")
+		}
+		path := filepath.Join(dir, "shader.comp")
+		if err := os.WriteFile(path, []byte(shaders.Source(file, list...)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command(tool, path).CombinedOutput(); err != nil {
+			t.Errorf("%s %q: %v\n%s", file, list, err, out)
+		}
+	}
+	t.Logf("%d programs", len(keys))
+	all, err := filepath.Glob("../shaders/*.comp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range all {
+		if name := strings.TrimSuffix(filepath.Base(path), ".comp"); !used[name] {
+			t.Errorf("%s.comp is not used", name)
+		}
+	}
+}
+
+// Sizes at which drivers stop counting: Mesa's ends a loop after 65,535 steps,
+// all loops of an invocation together, and no dimension may have more groups.
+func TestLargeSizes(t *testing.T) {
+	e := open(t).(*engine)
+	const n = 300_000
+	ones := make([]float32, n)
+	for i := range ones {
+		ones[i] = 1
+	}
+	long := e.Alloc(n, backend.Scratch)
+	e.Write(long, ones)
+	one := func() float32 {
+		t.Helper()
+		var got [1]float32
+		if err := e.Read(got[:], e.temporary("one", 1)); err != nil {
+			t.Fatal(err)
+		}
+		return got[0]
+	}
+	dst := e.temporary("one", 1)
+	e.MatMul(dst, long, long, backend.Mat{M: 1, N: 1, K: n})
+	if got := one(); got != n {
+		t.Errorf("a product %d deep is %g", n, got)
+	}
+	e.Zero(dst)
+	e.SumRows(dst, long, n, 1)
+	if got := one(); got != n {
+		t.Errorf("the sum of %d rows is %g", n, got)
+	}
+	e.Zero(dst)
+	e.SumSquares(dst, long)
+	if got := one(); got != n {
+		t.Errorf("the sum of %d squares is %g", n, got)
+	}
+	// A row a work group, more rows than a dimension has.
+	rows := e.Alloc(n, backend.Scratch)
+	e.Normalize(rows, backend.Buf{}, long, n/2, 2)
+	got := make([]float32, n)
+	if err := e.Read(got, rows); err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range got {
+		if math.Abs(float64(v)-math.Sqrt2/2) > 1e-6 {
+			t.Fatalf("element %d of %d unit rows is %g", i, n/2, v)
+		}
+	}
+	e.Close()
+}
+
+// Attention over more keys than an invocation may go over, in parts, against the
+// reference; the last keys are masked, and with them whole parts.
+func TestLongAttention(t *testing.T) {
+	const keys, dim = 5000, 64
+	if longest(dim, 16) >= 1700 {
+		t.Fatal("the keys go in one part")
+	}
+	fast, slow := open(t).(*engine), ref.New()
+	for _, a := range []backend.Attn{
+		{Batch: 2, Heads: 1, Queries: 2, Keys: keys, Dim: dim, KeyLens: []int32{keys, 1000}},
+		{Batch: 1, Heads: 1, Queries: 1700, Keys: 1700, Dim: dim, Causal: true},
+	} {
+		var got, want [5][]float32 // dst, lse, dq, dk, dv
+		for i, e := range []backend.Backend{fast, slow} {
+			load := func(n int, step float64) backend.Buf {
+				b := e.Alloc(n, backend.Scratch)
+				e.Write(b, wave(n, step))
+				return b
+			}
+			nq, nk := a.Batch*a.Queries*a.Heads*a.Dim, a.Batch*a.Keys*a.Heads*a.Dim
+			q, k, v, dy := load(nq, 1), load(nk, 2), load(nk, 3), load(nq, 4)
+			y, lse := load(nq, 5), load(a.Batch*a.Heads*a.Queries, 6)
+			dq, dk, dv := load(nq, 7), load(nk, 8), load(nk, 9)
+			e.Attention(y, lse, q, k, v, a)
+			e.AttentionGrad(dq, dk, dv, dy, y, lse, q, k, v, a)
+			for j, b := range []backend.Buf{y, lse, dq, dk, dv} {
+				x := make([]float32, b.Len)
+				if err := e.Read(x, b); err != nil {
+					t.Fatal(err)
+				}
+				if i == 0 {
+					got[j] = x
+				} else {
+					want[j] = x
+				}
+			}
+		}
+		for j, name := range []string{"dst", "lse", "dq", "dk", "dv"} {
+			for i, w := range want[j] {
+				if g := got[j][i]; !(math.Abs(float64(g-w)) <= 2e-5) {
+					t.Errorf("%+v: %s[%d] is %g, want %g", a, name, i, g, w)
+					break
+				}
+			}
+		}
+	}
+	fast.Close()
+}
