@@ -1,9 +1,16 @@
 # Each line is a plain go command that one could type.
-.PHONY: build test check bench generate golden demo
+.PHONY: build static gpu test check bench generate golden demo
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-build: # one static binary
+build: # the richest binary that this machine can build
+	@if pkg-config --exists gl 2>/dev/null && command -v $${CC:-gcc} >/dev/null; then $(MAKE) gpu; \
+	else $(MAKE) static; echo 'left out: the GPU; it needs a C compiler, pkg-config and libgl-dev'; fi
+
+static: # one file that needs nothing: no C, no GPU
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o sigla .
+
+gpu: # with OpenGL, found when the program runs
+	CGO_ENABLED=1 go build -tags gpu -trimpath -ldflags '-s -w' -o sigla .
 
 test:
 	go test ./...

@@ -183,7 +183,7 @@ type benchRun struct {
 // bench measures a model and prints the result.
 func (a *app) bench(ctx context.Context, src model.Source) error {
 	start := time.Now()
-	enc, err := a.load(src)
+	enc, err := a.load(ctx, src)
 	if err != nil {
 		return err
 	}
@@ -198,7 +198,7 @@ func (a *app) bench(ctx context.Context, src model.Source) error {
 // measure measures a model that began to be opened at start.
 func measure(ctx context.Context, enc *encoder, start time.Time) (benchmark, error) {
 	opened, info := time.Since(start), enc.Info()
-	b := benchmark{Model: info.Name, Params: info.Params, Device: enc.Device(), Threads: enc.engine.Threads(), Open: millis(opened)}
+	b := benchmark{Model: info.Name, Params: info.Params, Device: enc.Device(), Threads: enc.cpu.Threads(), Open: millis(opened)}
 	photo, err := enc.Prepare(noise(info.ImageSize))
 	if err != nil {
 		return b, err
@@ -209,7 +209,7 @@ func measure(ctx context.Context, enc *encoder, start time.Time) (benchmark, err
 	b.First = millis(time.Since(start))
 	// The clock of a processor falls as it warms up. The higher peak of before
 	// and after makes the shares the lower, never above what is true.
-	b.Peak = enc.engine.Peak()
+	b.Peak = enc.cpu.Peak()
 	add := func(what string, n int, flops float64, run func() error) error {
 		best, err := fastest(ctx, run)
 		b.Runs = append(b.Runs, benchRun{What: what, Batch: n, Each: millis(best) / float64(n), Rate: float64(n) * flops / best.Seconds()})
@@ -228,7 +228,7 @@ func measure(ctx context.Context, enc *encoder, start time.Time) (benchmark, err
 	if err := add("texts", len(texts), info.TextFLOPs, func() error { _, err := enc.Model.EmbedTexts(ctx, texts); return err }); err != nil {
 		return b, err
 	}
-	b.Peak, b.Memory = max(b.Peak, enc.engine.Peak()), peakMemory()
+	b.Peak, b.Memory = max(b.Peak, enc.cpu.Peak()), peakMemory()
 	for i := range b.Runs {
 		b.Runs[i].Share = b.Runs[i].Rate / b.Peak
 	}

@@ -35,6 +35,7 @@ sigla score --format json Pictures`,
 		a.pullCommand(),
 		a.benchCommand(),
 		a.doctorCommand(),
+		a.probeCommand(),
 		a.keysCommand(),
 		a.manCommand(),
 	)

@@ -57,7 +57,7 @@ func (a *app) runDoctor(ctx context.Context, _ []string) error {
 	findings := []finding{
 		{"version", well, fmt.Sprintf("sigla %s, %s, %s/%s", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)},
 		a.checkCPU(),
-		{"gpu", notable, "built without GPU; everything runs on the cpu"},
+		a.checkGPU(ctx),
 		checkMemory(),
 		checkJPEG(),
 		checkHEIC(),
@@ -209,7 +209,7 @@ const (
 // checkStarter loads the starter model and compares one probability.
 func (a *app) checkStarter(ctx context.Context) finding {
 	begin := time.Now()
-	enc, err := a.load(starter())
+	enc, err := a.load(ctx, starter())
 	if err != nil {
 		return finding{"self-test", broken, err.Error()}
 	}

@@ -20,7 +20,7 @@ func (a *app) runDuplicates(ctx context.Context, args []string) error {
 	defer enc.Close()
 	g := catalogued(dataDir())
 	defer a.closeCatalogued(g)
-	g.UseScanner(enc.engine)
+	g.UseScanner(enc.cpu)
 	g.UseModel(enc.catalogModel())
 	if err := a.eachPhoto(ctx, g, paths, enc, func(gallery.Photo) error { return nil }); err != nil {
 		return err

@@ -8,29 +8,106 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strconv"
+	"sync"
+	"sync/atomic"
 
 	"sigla/assets"
 	"sigla/cpu"
+	"sigla/gpu"
 	"sigla/model"
 )
 
-// encoder is a model on its engine.
+// encoder is a model on its engine. If that is a gpu and fails, the model is
+// loaded again onto the processor, and what was asked for is done there.
 type encoder struct {
 	*model.Model
-	engine *cpu.Engine
-	texts  *textCache // nil: none
+	engine engine
+	cpu    *cpu.Engine // compares vectors; it is engine, too, where there is no other
+	texts  *textCache  // nil: none
+	reload func() (*model.Model, error)
+
+	failing sync.Mutex // while reload runs
+	spare   atomic.Pointer[model.Model]
+}
+
+// Embed embeds prepared photos.
+func (e *encoder) Embed(ctx context.Context, batch []any) ([][]float32, error) {
+	return rescued(e, func(m *model.Model) ([][]float32, error) { return m.Embed(ctx, batch) })
 }
 
 // EmbedTexts embeds texts, or finds them embedded already.
 func (e *encoder) EmbedTexts(ctx context.Context, texts []string) ([][]float32, error) {
-	if e.texts == nil {
-		return e.Model.EmbedTexts(ctx, texts)
-	}
-	return e.texts.embed(ctx, e.Model, texts)
+	return rescued(e, func(m *model.Model) ([][]float32, error) {
+		if e.texts == nil || m != e.Model {
+			return m.EmbedTexts(ctx, texts)
+		}
+		return e.texts.embed(ctx, m, texts)
+	})
 }
 
-// Device says where and how precisely it computes: "cpu avx512 · f32".
-func (e *encoder) Device() string { return e.engine.String() + " · f32" }
+// rescued runs work, and once more on the processor if the device fails.
+func rescued[T any](e *encoder, work func(m *model.Model) (T, error)) (T, error) {
+	m := e.spare.Load()
+	if m == nil {
+		result, err := work(e.Model)
+		var failed *gpu.DeviceError
+		if !errors.As(err, &failed) {
+			return result, err
+		}
+		if m, err = e.fallBack(); err != nil {
+			return result, errors.Join(failed, err)
+		}
+	}
+	return work(m)
+}
+
+// fallBack loads the model onto the processor, once.
+func (e *encoder) fallBack() (*model.Model, error) {
+	e.failing.Lock()
+	defer e.failing.Unlock()
+	if m := e.spare.Load(); m != nil {
+		return m, nil
+	}
+	m, err := e.reload()
+	if err != nil {
+		return nil, fmt.Errorf("go on with the cpu: %w", err)
+	}
+	e.spare.Store(m)
+	return m, nil
+}
+
+// Device says where and how precisely it computes: "cpu avx512 · f32". It never
+// waits.
+func (e *encoder) Device() string {
+	if e.spare.Load() != nil {
+		return e.cpu.String() + " · f32 (" + e.engine.String() + " failed)"
+	}
+	return e.engine.String() + " · f32"
+}
+
+// closeEngines frees both engines.
+func (e *encoder) closeEngines() error {
+	err := e.engine.Close()
+	if e.engine != engine(e.cpu) {
+		err = errors.Join(err, e.cpu.Close())
+	}
+	return err
+}
+
+// Close frees the engines and unmaps the weights.
+func (e *encoder) Close() error {
+	var errs []error
+	if m := e.spare.Load(); m != nil {
+		_ = e.Model.Close() // it has told already
+		errs = append(errs, m.Close())
+	} else {
+		errs = append(errs, e.Model.Close())
+	}
+	if e.engine != engine(e.cpu) {
+		errs = append(errs, e.cpu.Close())
+	}
+	return errors.Join(errs...)
+}
 
 // open loads the model that the settings name, fetched from the hub if need be.
 func (a *app) open(ctx context.Context) (*encoder, error) {
@@ -38,27 +115,42 @@ func (a *app) open(ctx context.Context) (*encoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.load(src)
+	return a.load(ctx, src)
 }
 
 // load puts a model onto the engine that the settings name.
-func (a *app) load(src model.Source) (*encoder, error) {
-	engine, err := a.engine()
+func (a *app) load(ctx context.Context, src model.Source) (*encoder, error) {
+	processor, err := a.engine()
 	if err != nil {
 		return nil, err
 	}
-	m, err := model.Load(engine, src)
-	if err != nil {
-		return nil, errors.Join(err, engine.Close())
+	e := &encoder{cpu: processor, reload: func() (*model.Model, error) { return a.loadOnCPU(src) }}
+	if e.engine, err = a.device(ctx, processor); err != nil {
+		return nil, errors.Join(err, processor.Close())
+	}
+	if e.Model, err = model.Load(e.engine, src); err != nil {
+		return nil, errors.Join(err, e.closeEngines())
 	}
 	if !a.isStarter() {
 		// Packing the weights for the engine took as much again for a moment.
 		// The runtime would keep it for a quarter of an hour of idling.
 		debug.FreeOSMemory()
 	}
-	e := &encoder{Model: m, engine: engine}
-	e.texts = newTextCache(m.Info(), e.Device(), src)
+	e.texts = newTextCache(e.Info(), e.Device(), src)
 	return e, nil
+}
+
+// loadOnCPU puts a model onto the processor.
+func (a *app) loadOnCPU(src model.Source) (*model.Model, error) {
+	processor, err := a.engine()
+	if err != nil {
+		return nil, err
+	}
+	m, err := model.Load(processor, src)
+	if err != nil {
+		return nil, errors.Join(err, processor.Close())
+	}
+	return m, nil
 }
 
 // starter is the built-in model.
@@ -80,12 +172,8 @@ func (a *app) source(ctx context.Context) (model.Source, error) {
 	return openFolder(name, filepath.Clean(name))
 }
 
-// engine opens the engine that --device, SIGLA_CPU and SIGLA_THREADS ask for.
+// engine opens the processor's engine as SIGLA_CPU and SIGLA_THREADS ask for.
 func (a *app) engine() (*cpu.Engine, error) {
-	switch d := a.settings.device; d {
-	case "gpu", "gpu:software":
-		return nil, fmt.Errorf("open device %s: this program was built without GPU; use --device cpu", d)
-	}
 	switch p := a.settings.precision; p {
 	case "bf16", "int8":
 		return nil, fmt.Errorf("compute in %s: the cpu engine has f32 only; use --precision f32", p)

@@ -80,13 +80,13 @@ func (a *app) explore(ctx context.Context, e exploration) error {
 
 		History:  e.history.lines(),
 		Remember: e.history.remember(),
-		Load: func(context.Context) (ui.Encoder, error) {
-			enc, err := a.load(src)
+		Load: func(ctx context.Context) (ui.Encoder, error) {
+			enc, err := a.load(ctx, src)
 			if err != nil {
 				return nil, err
 			}
 			g.UseModel(enc.catalogModel())
-			g.UseScanner(enc.engine)
+			g.UseScanner(enc.cpu)
 			return enc, nil
 		},
 		Delta:       a.settings.bias,

@@ -198,7 +198,7 @@ func (a *app) labelPhotos(ctx context.Context, c *collector, paths []string) err
 	}
 	c.x.model = enc.Info().Name
 	c.g.UseModel(enc.catalogModel())
-	c.g.UseScanner(enc.engine)
+	c.g.UseScanner(enc.cpu)
 	return a.indexPhotos(ctx, c.g, paths, enc)
 }
 

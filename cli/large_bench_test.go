@@ -26,7 +26,7 @@ var largeCatalog = sync.OnceValues(func() (dir string, err error) {
 		return "", err
 	}
 	a := &app{}
-	enc, err := a.load(starter())
+	enc, err := a.load(context.Background(), starter())
 	if err != nil {
 		return "", err
 	}

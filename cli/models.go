@@ -69,7 +69,7 @@ func (a *app) runModels(ctx context.Context) error {
 // modelRows are the starter, the model that the settings name if it is on this
 // machine, and the published ones.
 func (a *app) modelRows(ctx context.Context) ([]modelRow, error) {
-	row, err := a.describe(starter())
+	row, err := a.describe(ctx, starter())
 	if err != nil {
 		return nil, err
 	}
@@ -112,14 +112,14 @@ func (a *app) namedRow(ctx context.Context, client *hub.Client) (row modelRow, o
 	if err != nil {
 		return row, false, err
 	}
-	row, err = a.describe(src)
+	row, err = a.describe(ctx, src)
 	row.Where = where
 	return row, err == nil, err
 }
 
 // describe opens a model.
-func (a *app) describe(src model.Source) (modelRow, error) {
-	enc, err := a.load(src)
+func (a *app) describe(ctx context.Context, src model.Source) (modelRow, error) {
+	enc, err := a.load(ctx, src)
 	if err != nil {
 		return modelRow{}, err
 	}

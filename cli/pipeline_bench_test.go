@@ -48,7 +48,7 @@ func (r *repeated) Embed(ctx context.Context, batch []any) (vectors [][]float32,
 // The starter costs less than decoding; a model of 40 starters costs more.
 func BenchmarkPipeline(b *testing.B) {
 	paths := middlePhotos(b)
-	enc, err := new(app).load(starter())
+	enc, err := new(app).load(context.Background(), starter())
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -67,7 +67,7 @@ type logits117 struct {
 
 func newLogits117(t *testing.T) *logits117 {
 	t.Helper()
-	enc, err := new(app).load(starter())
+	enc, err := new(app).load(context.Background(), starter())
 	if err != nil {
 		t.Fatal(err)
 	}

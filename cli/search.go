@@ -92,7 +92,7 @@ func (a *app) runSearch(ctx context.Context, line string, args []string, limit i
 	g := catalogued(dataDir())
 	defer a.closeCatalogued(g)
 	g.UseModel(enc.catalogModel())
-	g.UseScanner(enc.engine)
+	g.UseScanner(enc.cpu)
 	if q.Filtered() {
 		err = a.indexPhotos(ctx, g, paths, enc)
 	} else {

@@ -89,7 +89,7 @@ func (a *app) runTag(ctx context.Context, args []string, opt tagOptions, naming 
 		return err
 	}
 	g.UseModel(enc.catalogModel())
-	g.UseScanner(enc.engine)
+	g.UseScanner(enc.cpu)
 	if err := a.indexPhotos(ctx, g, paths, enc); err != nil {
 		return err
 	}

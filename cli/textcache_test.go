@@ -15,7 +15,7 @@ import (
 
 func TestTextCache(t *testing.T) {
 	a := &app{}
-	enc, err := a.load(starter())
+	enc, err := a.load(context.Background(), starter())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,7 +52,11 @@ func openDevice(o Options) (*device, error) {
 		}
 		errs = append(errs, fmt.Errorf("%s: %w", w.Name, err))
 	}
-	return nil, fmt.Errorf("no OpenGL device: %w", errors.Join(errs...))
+	said := make([]string, len(errs))
+	for i, err := range errs {
+		said[i] = err.Error()
+	}
+	return nil, fmt.Errorf("no OpenGL device (%s)", strings.Join(said, "; "))
 }
 
 func openWay(w egl.Way) (*device, error) {

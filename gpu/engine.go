@@ -19,6 +19,9 @@ type engine struct {
 	closed  bool
 }
 
+// Built says whether this build has the engine.
+const Built = true
+
 // Open makes an engine on the first device that will do, if it passes a
 // self-test.
 func Open(o Options) (Engine, error) {
@@ -32,6 +35,7 @@ func Open(o Options) (Engine, error) {
 		return nil, errors.Join(err, e.Close())
 	}
 	e.tune(o.Cache)
+	e.info.FLOPS = e.tuning.GFLOPS * 1e9
 	return e, nil
 }
 

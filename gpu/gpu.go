@@ -28,10 +28,11 @@ type Options struct {
 
 // Info is what a device says of itself.
 type Info struct {
-	Renderer string // "NVIDIA GeForce RTX 3060/PCIe/SSE2"
-	Version  string // of OpenGL, with the driver's
-	Context  string // where it came from
-	Software bool   // computes on the processor
+	Renderer string  // "NVIDIA GeForce RTX 3060/PCIe/SSE2"
+	Version  string  // of OpenGL, with the driver's
+	Context  string  // where it came from
+	Software bool    // computes on the processor
+	FLOPS    float64 // of a matrix product, measured
 }
 
 // An Engine is an open device.

@@ -74,10 +74,9 @@ func (m *root) scanDone(msg scanMsg) tea.Cmd {
 }
 
 type loadMsg struct {
-	enc    Encoder
-	info   model.Info
-	device string
-	err    error
+	enc  Encoder
+	info model.Info
+	err  error
 }
 
 func (m *root) load() tea.Cmd {
@@ -89,7 +88,7 @@ func (m *root) load() tea.Cmd {
 		}
 		opened <- enc
 		// Asked here, once: a model that is embedding may let the asker wait.
-		return loadMsg{enc: enc, info: enc.Info(), device: enc.Device()}
+		return loadMsg{enc: enc, info: enc.Info()}
 	})
 }
 
@@ -98,7 +97,7 @@ func (m *root) loadDone(msg loadMsg) tea.Cmd {
 		m.loadErr = msg.err
 		return nil
 	}
-	m.enc, m.info, m.device = msg.enc, msg.info, msg.device
+	m.enc, m.info = msg.enc, msg.info
 	m.score.LogScale, m.score.Bias = m.info.LogScale, m.info.Bias
 	if m.info.Kind == model.CLIP.String() {
 		m.odds, m.score = m.score.Choosing()

@@ -73,7 +73,6 @@ type root struct {
 	// The model.
 	enc       Encoder // nil until loaded
 	info      model.Info
-	device    string
 	opened    chan Encoder // of one: keeps what Load gave until close
 	loadErr   error
 	score     model.Score

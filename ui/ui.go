@@ -34,7 +34,7 @@ type Encoder interface {
 	gallery.Embedder
 	gallery.TextEmbedder
 	Info() model.Info
-	Device() string // for the status line: "cpu avx512 · f32"
+	Device() string // for the status line: "cpu avx512 · f32"; never waits
 	Close() error
 }
 

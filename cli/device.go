@@ -1,0 +1,177 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/adrg/xdg"
+	"github.com/spf13/cobra"
+
+	"sigla/backend"
+	"sigla/cpu"
+	"sigla/gpu"
+	"sigla/internal/atomicfile"
+)
+
+// An engine computes, and says what it is.
+type engine interface {
+	backend.Backend
+	fmt.Stringer
+}
+
+// device opens the engine that --device asks for. auto takes a GPU only if it is
+// hardware and has been faster than the processor.
+func (a *app) device(ctx context.Context, processor *cpu.Engine) (engine, error) {
+	switch d := a.settings.device; d {
+	case "gpu", "gpu:software":
+		software := d == "gpu:software"
+		if _, err := probe(ctx, software); err != nil {
+			return nil, fmt.Errorf("open device %s: %w; use --device cpu", d, err)
+		}
+		return gpu.Open(gpu.Options{Software: software, Cache: gpuCache()})
+	case "auto":
+		if !gpu.Built || !a.gpuIsFaster(ctx, processor) {
+			break
+		}
+		e, err := gpu.Open(gpu.Options{Cache: gpuCache()})
+		if err == nil {
+			return e, nil
+		}
+		a.complain(fmt.Errorf("open the gpu: %w; going on with the cpu", err))
+	}
+	return processor, nil
+}
+
+// gpuCache is where the gpu engine keeps what it has compiled and measured.
+func gpuCache() string { return filepath.Join(xdg.CacheHome, "sigla", "gpu") }
+
+// A probed is what a child process found out about a device.
+type probed struct {
+	Renderer string  `json:"renderer"`
+	Version  string  `json:"version"`
+	Context  string  `json:"context"`
+	FLOPS    float64 `json:"flops"` // of a matrix product
+	Error    string  `json:"error,omitempty"`
+}
+
+const probeName = "probe-gpu"
+
+// probeCommand opens a device where a crash costs nothing: drivers that are
+// broken end the process that calls them.
+func (a *app) probeCommand() *cobra.Command {
+	software := false
+	cmd := &cobra.Command{
+		Use:    probeName,
+		Short:  "Open the GPU and say what it is",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		Run: a.run(func(context.Context, []string) error {
+			var p probed
+			e, err := gpu.Open(gpu.Options{Software: software, Cache: gpuCache()})
+			if err != nil {
+				p.Error = err.Error()
+			} else {
+				info := e.Info()
+				p = probed{Renderer: info.Renderer, Version: info.Version, Context: info.Context, FLOPS: info.FLOPS}
+				if err := e.Close(); err != nil {
+					p.Error = err.Error()
+				}
+			}
+			return json.NewEncoder(a.stdout).Encode(p)
+		}),
+	}
+	cmd.Flags().BoolVar(&software, "software", false, "the driver that computes on the processor")
+	return cmd
+}
+
+// probeTime is how long a device may take to open, compile and be measured.
+const probeTime = 60 * time.Second
+
+// probe asks a child process for a device.
+func probe(ctx context.Context, software bool) (probed, error) {
+	var p probed
+	if !gpu.Built {
+		_, err := gpu.Open(gpu.Options{Software: software})
+		return p, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return p, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	args := []string{probeName}
+	if software {
+		args = append(args, "--software")
+	}
+	cmd := exec.CommandContext(ctx, self, args...)
+	var said strings.Builder
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	switch {
+	case ctx.Err() == context.DeadlineExceeded:
+		return p, fmt.Errorf("the driver has not answered for %v", probeTime)
+	case err != nil:
+		return p, fmt.Errorf("the driver ended the process that tried it (%w): %s", err, firstLine(said.String()))
+	}
+	if err := json.Unmarshal(out, &p); err != nil {
+		return p, fmt.Errorf("try the gpu: %w", err)
+	}
+	if p.Error != "" {
+		return p, errors.New(p.Error)
+	}
+	return p, nil
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
+	return line
+}
+
+// A verdict remembers for a driver and a processor which of them is faster.
+type verdict struct {
+	Driver, Processor string
+	GPU               bool
+}
+
+// gpuIsFaster compares a matrix product on both. The verdict is kept: asking the
+// child again takes longer than opening the device.
+func (a *app) gpuIsFaster(ctx context.Context, processor *cpu.Engine) bool {
+	path := filepath.Join(gpuCache(), "auto.json")
+	name := fmt.Sprintf("%s, %d threads", processor, processor.Threads())
+	var v verdict
+	data, err := os.ReadFile(path)
+	known := err == nil && json.Unmarshal(data, &v) == nil && v.Processor == name
+	if known && !v.GPU {
+		if info, err := os.Stat(path); err == nil && time.Since(info.ModTime()) < 7*24*time.Hour {
+			return false
+		}
+	}
+	p, err := probe(ctx, false)
+	if err != nil {
+		p = probed{}
+	}
+	if driver := p.Renderer + ", " + p.Version; !known || v.Driver != driver {
+		v = verdict{driver, name, p.FLOPS > processor.Peak()}
+	}
+	if data, err := json.Marshal(v); err == nil && os.MkdirAll(gpuCache(), 0o755) == nil && ctx.Err() == nil {
+		_ = atomicfile.Write(path, data, 0o644) // else it is asked again
+	}
+	return v.GPU
+}
+
+// checkGPU tries the device that this build can use.
+func (a *app) checkGPU(ctx context.Context) finding {
+	p, err := probe(ctx, a.settings.device == "gpu:software")
+	if err != nil {
+		return finding{"gpu", notable, err.Error() + "; everything runs on the cpu"}
+	}
+	return finding{"gpu", well, fmt.Sprintf("%s, OpenGL %s through %s; %.0f GFLOP/s", p.Renderer, p.Version, p.Context, p.FLOPS/1e9)}
+}

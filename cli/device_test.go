@@ -1,0 +1,121 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"sigla/backend"
+	"sigla/cpu"
+	"sigla/gpu"
+	"sigla/model"
+)
+
+// fragile is an engine whose device fails at the Read that it is told.
+type fragile struct {
+	*cpu.Engine
+	left atomic.Int64 // Reads that go well
+}
+
+func (e *fragile) Read(dst []float32, src backend.Buf) error {
+	if e.left.Add(-1) < 0 {
+		return &gpu.DeviceError{Renderer: "fragile", Err: errors.New("it was reset")}
+	}
+	return e.Engine.Read(dst, src)
+}
+
+func (e *fragile) String() string { return "gpu fragile" }
+
+func cpuEngine(t *testing.T) *cpu.Engine {
+	t.Helper()
+	e, err := cpu.New(cpu.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// When the device fails, at whatever Read, the run goes on with the processor
+// and gives the same vectors; the status line says so.
+func TestFallBack(t *testing.T) {
+	a := new(app)
+	texts := []string{"a cat", "a dog"}
+	plain, err := a.load(context.Background(), starter())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plain.Close()
+	plain.texts = nil
+	want, err := plain.EmbedTexts(context.Background(), texts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for reads := range int64(5) {
+		device := &fragile{Engine: cpuEngine(t)}
+		device.left.Store(1 << 40) // while the model is loaded
+		e := &encoder{engine: device, cpu: cpuEngine(t), reload: func() (*model.Model, error) { return a.loadOnCPU(starter()) }}
+		if e.Model, err = model.Load(device, starter()); err != nil {
+			t.Fatal(err)
+		}
+		device.left.Store(reads)
+		for range 4 {
+			got, err := e.EmbedTexts(context.Background(), texts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range got {
+				for j := range got[i] {
+					if got[i][j] != want[i][j] {
+						t.Fatalf("after %d reads value %d of text %d is %g, want %g", reads, j, i, got[i][j], want[i][j])
+					}
+				}
+			}
+		}
+		if d, failed := e.Device(), reads < 4; strings.Contains(d, "(gpu fragile failed)") != failed {
+			t.Errorf("after %d reads the device is %q", reads, d)
+		}
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A model that cannot be loaded again leaves both reasons; other errors are not
+// the device's and change nothing.
+func TestFallBackFails(t *testing.T) {
+	device := &fragile{Engine: cpuEngine(t)}
+	device.left.Store(1 << 40)
+	e := &encoder{engine: device, cpu: cpuEngine(t), reload: func() (*model.Model, error) { return nil, errors.New("the file is gone") }}
+	var err error
+	if e.Model, err = model.Load(device, starter()); err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := e.EmbedTexts(ctx, []string{"a cat"}); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	device.left.Store(0)
+	_, err = e.EmbedTexts(context.Background(), []string{"a cat"})
+	if err == nil || !strings.Contains(err.Error(), "it was reset") || !strings.Contains(err.Error(), "the file is gone") {
+		t.Errorf("%v", err)
+	}
+}
+
+// A build without the engine says what to do.
+func TestWithoutGPU(t *testing.T) {
+	if gpu.Built {
+		t.Skip("this build has the gpu engine")
+	}
+	atHome(t)
+	for _, device := range []string{"gpu", "gpu:software"} {
+		var said strings.Builder
+		status := Run([]string{"embed", "--text", "a cat", "--device", device}, strings.NewReader(""), &said, &said)
+		if status != exitFailed || !strings.Contains(said.String(), "built without GPU") || !strings.Contains(said.String(), "--device cpu") {
+			t.Errorf("--device %s: %d %s", device, status, said.String())
+		}
+	}
+}
