@@ -60,6 +60,15 @@ func TestBlocks(t *testing.T) {
 			e.SigmoidLoss(loss, dx, dy, dt, db, x, y, t, b, p)
 			return []backend.Buf{loss, dx, dy, dt, db}
 		}
+		trials[fmt.Sprint("SoftmaxLoss ", p)] = func(e backend.Backend, in func(int) backend.Buf) []backend.Buf {
+			x, y, dx, dy := in(p.Rows*p.Dim), in(p.Cols*p.Dim), in(p.Rows*p.Dim), in(p.Cols*p.Dim)
+			e.Normalize(x, backend.Buf{}, x, p.Rows, p.Dim)
+			e.Normalize(y, backend.Buf{}, y, p.Cols, p.Dim)
+			loss, dt, t := in(1), in(1), in(1)
+			p.Default = -1 // a row that knows one pair only costs nothing
+			e.SoftmaxLoss(loss, dx, dy, dt, x, y, t, p)
+			return []backend.Buf{loss, dx, dy, dt}
+		}
 	}
 	for name, run := range trials {
 		want := runTrial(t, ref.New(), run)
