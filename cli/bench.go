@@ -209,7 +209,7 @@ func measure(ctx context.Context, enc *encoder, start time.Time) (benchmark, err
 	b.First = millis(time.Since(start))
 	// The clock of a processor falls as it warms up. The higher peak of before
 	// and after makes the shares the lower, never above what is true.
-	b.Peak = enc.cpu.Peak()
+	b.Peak = enc.engine.Peak()
 	add := func(what string, n int, flops float64, run func() error) error {
 		best, err := fastest(ctx, run)
 		b.Runs = append(b.Runs, benchRun{What: what, Batch: n, Each: millis(best) / float64(n), Rate: float64(n) * flops / best.Seconds()})
@@ -228,7 +228,7 @@ func measure(ctx context.Context, enc *encoder, start time.Time) (benchmark, err
 	if err := add("texts", len(texts), info.TextFLOPs, func() error { _, err := enc.Model.EmbedTexts(ctx, texts); return err }); err != nil {
 		return b, err
 	}
-	b.Peak, b.Memory = max(b.Peak, enc.cpu.Peak()), peakMemory()
+	b.Peak, b.Memory = max(b.Peak, enc.engine.Peak()), peakMemory()
 	for i := range b.Runs {
 		b.Runs[i].Share = b.Runs[i].Rate / b.Peak
 	}

@@ -24,6 +24,7 @@ import (
 type engine interface {
 	backend.Backend
 	fmt.Stringer
+	Peak() float64 // floating-point operations a second on registers, measured now
 }
 
 // device opens the engine that --device asks for. auto takes a GPU only if it is

@@ -40,6 +40,7 @@ type Engine interface {
 	backend.Backend
 	fmt.Stringer
 	Info() Info
+	Peak() float64 // floating-point operations a second on registers, measured now
 }
 
 // A DeviceError is what Read returns when the device has failed: reset, out of

@@ -69,6 +69,7 @@ func everything(e *engine) {
 	e.SigmoidLoss(at(0), b[0], b[1], at(1), at(2), b[2], b[3], at(3), at(4),
 		backend.Pairs{Rows: 12, Cols: 12, Dim: 8, Diagonal: true, Except: []backend.Pair{{Row: 1, Col: 2, Label: 1}}})
 	e.SoftmaxLoss(at(0), b[0], b[1], at(1), b[2], b[3], at(3), backend.Pairs{Rows: 12, Cols: 12, Dim: 8, Default: -1, Diagonal: true})
+	e.Peak()
 	e.SumSquares(at(0), b[1])
 	e.AdamW(b[0], b[1], b[2], b[3], backend.Adam{Step: 1})
 }
