@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"sigla/backend"
-	"sigla/gpu/egl"
 	"sigla/gpu/gl"
 	"sigla/shaders"
 )
@@ -17,7 +16,7 @@ import (
 // device is the context and what lives in it. Only its own goroutine touches it,
 // but for limits.
 type device struct {
-	context  *egl.Context
+	context  context
 	limits   gl.Limits
 	programs map[string]uint32
 	buffers  []uint32
@@ -29,14 +28,18 @@ type device struct {
 
 // openDevice tries one way after the other.
 func openDevice(o Options) (*device, error) {
-	ways, err := egl.Ways()
+	all, err := ways()
 	if err != nil {
 		return nil, err
 	}
 	var errs []error
-	for _, w := range ways {
-		if w.Software && !o.Software {
-			errs = append(errs, fmt.Errorf("%s: computes on the processor", w.Name))
+	for _, w := range all {
+		if w.software && !o.Software || o.Way != "" && o.Way != w.name {
+			what := "not asked for"
+			if w.software {
+				what = "computes on the processor"
+			}
+			errs = append(errs, fmt.Errorf("%s: %s", w.name, what))
 			continue
 		}
 		d, err := openWay(w)
@@ -50,7 +53,7 @@ func openDevice(o Options) (*device, error) {
 		if err == nil {
 			return d, nil
 		}
-		errs = append(errs, fmt.Errorf("%s: %w", w.Name, err))
+		errs = append(errs, fmt.Errorf("%s: %w", w.name, err))
 	}
 	said := make([]string, len(errs))
 	for i, err := range errs {
@@ -59,8 +62,8 @@ func openDevice(o Options) (*device, error) {
 	return nil, fmt.Errorf("no OpenGL device (%s)", strings.Join(said, "; "))
 }
 
-func openWay(w egl.Way) (*device, error) {
-	c, err := w.Open()
+func openWay(w way) (*device, error) {
+	c, err := w.open()
 	if err != nil {
 		return nil, err
 	}

@@ -30,7 +30,7 @@ func Open(o Options) (Engine, error) {
 		return nil, err
 	}
 	e := &engine{queue: q, limits: d.limits, scratch: make(map[string]backend.Buf), tuning: untuned(d.limits.Software()),
-		info: Info{Renderer: d.limits.Renderer, Version: d.limits.Version, Context: d.context.Name, Software: d.limits.Software()}}
+		info: Info{Renderer: d.limits.Renderer, Version: d.limits.Version, Context: d.context.String(), Software: d.limits.Software()}}
 	if err := e.selfTest(); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}

@@ -20,7 +20,8 @@ import (
 
 // Options chooses a device.
 type Options struct {
-	Software bool // a driver that computes on the processor is wanted; otherwise it is refused
+	Software bool   // a driver that computes on the processor is wanted; otherwise it is refused
+	Way      string // the only way to a context that is tried, as "device 0"; "": all
 	// Cache is a folder for compiled programs and the shapes of work groups that
 	// were found to be fast; "" means that none are kept.
 	Cache string

@@ -175,7 +175,7 @@ func (l *library) devices() []uintptr {
 
 // A Context is an OpenGL context, current on the thread that opened it.
 type Context struct {
-	Name                      string // of the way, with EGL's vendor and version
+	name                      string // of the way, with EGL's vendor and version
 	l                         *library
 	display, context, surface uintptr
 }
@@ -195,7 +195,7 @@ func (w Way) Open() (*Context, error) {
 	if r, _, _ := purego.SyscallN(l.bindAPI, openGL); !ok(r) {
 		return nil, l.failure("ask for OpenGL")
 	}
-	c.Name = fmt.Sprintf("EGL %s, %s, %s", w.Name, l.query(c.display, vendor), l.query(c.display, version))
+	c.name = fmt.Sprintf("EGL %s, %s, %s", w.Name, l.query(c.display, vendor), l.query(c.display, version))
 	if err := c.create(l.query(c.display, extensions)); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
@@ -237,6 +237,8 @@ func (c *Context) create(ext string) error {
 	}
 	return nil
 }
+
+func (c *Context) String() string { return c.name }
 
 // Proc is the address of an OpenGL function. It is not 0 for functions that are
 // not there, too: only the version and the extensions tell.
