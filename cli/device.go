@@ -30,22 +30,32 @@ type engine interface {
 // device opens the engine that --device asks for. auto takes a GPU only if it is
 // hardware and has been faster than the processor.
 func (a *app) device(ctx context.Context, processor *cpu.Engine) (engine, error) {
+	storage := gpu.F32
+	switch p := a.settings.precision; {
+	case p == "bf16":
+		storage = gpu.BF16
+	case p == "int8":
+		return nil, errors.New("compute in int8: no engine does; use --precision f32")
+	}
 	switch d := a.settings.device; d {
 	case "gpu", "gpu:software":
 		software := d == "gpu:software"
 		if _, err := probe(ctx, software); err != nil {
 			return nil, fmt.Errorf("open device %s: %w; use --device cpu", d, err)
 		}
-		return gpu.Open(gpu.Options{Software: software, Cache: gpuCache()})
+		return gpu.Open(gpu.Options{Software: software, Storage: storage, Cache: gpuCache()})
 	case "auto":
 		if !gpu.Built || !a.gpuIsFaster(ctx, processor) {
 			break
 		}
-		e, err := gpu.Open(gpu.Options{Cache: gpuCache()})
+		e, err := gpu.Open(gpu.Options{Storage: storage, Cache: gpuCache()})
 		if err == nil {
 			return e, nil
 		}
 		a.complain(fmt.Errorf("open the gpu: %w; going on with the cpu", err))
+	}
+	if storage != gpu.F32 {
+		return nil, fmt.Errorf("compute in %s: the cpu engine has f32 only; use --precision f32", storage)
 	}
 	return processor, nil
 }

@@ -24,7 +24,9 @@ type encoder struct {
 	engine engine
 	cpu    *cpu.Engine // compares vectors; it is engine, too, where there is no other
 	texts  *textCache  // nil: none
-	reload func() (*model.Model, error)
+
+	storage string // of the weights, if it is not f32
+	reload  func() (*model.Model, error)
 
 	failing sync.Mutex // while reload runs
 	spare   atomic.Pointer[model.Model]
@@ -82,6 +84,9 @@ func (e *encoder) Device() string {
 	if e.spare.Load() != nil {
 		return e.cpu.String() + " · f32 (" + e.engine.String() + " failed)"
 	}
+	if e.storage != "" {
+		return e.engine.String() + " · f32, weights in " + e.storage
+	}
 	return e.engine.String() + " · f32"
 }
 
@@ -127,6 +132,9 @@ func (a *app) load(ctx context.Context, src model.Source) (*encoder, error) {
 	e := &encoder{cpu: processor, reload: func() (*model.Model, error) { return a.loadOnCPU(src) }}
 	if e.engine, err = a.device(ctx, processor); err != nil {
 		return nil, errors.Join(err, processor.Close())
+	}
+	if p := a.settings.precision; p == "bf16" {
+		e.storage = p
 	}
 	if e.Model, err = model.Load(e.engine, src); err != nil {
 		return nil, errors.Join(err, e.closeEngines())
@@ -174,10 +182,6 @@ func (a *app) source(ctx context.Context) (model.Source, error) {
 
 // engine opens the processor's engine as SIGLA_CPU and SIGLA_THREADS ask for.
 func (a *app) engine() (*cpu.Engine, error) {
-	switch p := a.settings.precision; p {
-	case "bf16", "int8":
-		return nil, fmt.Errorf("compute in %s: the cpu engine has f32 only; use --precision f32", p)
-	}
 	o := cpu.Options{Level: os.Getenv("SIGLA_CPU"), Threads: a.threads}
 	if text := os.Getenv("SIGLA_THREADS"); text != "" {
 		n, err := strconv.Atoi(text)

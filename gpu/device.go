@@ -156,6 +156,7 @@ type kernel struct {
 	file    string
 	defines []string
 	bufs    []backend.Buf // by binding; the zero Buf is none
+	packed  [12]bool      // bindings that it can take packed
 	sizes   []int32
 	numbers []float32
 	x, y    int // work groups
@@ -185,9 +186,13 @@ func (d *device) run(k kernel) {
 		}
 		// A binding begins at a multiple of what the device wants; the rest of the
 		// way is an offset for the shader.
-		from := 4 * b.Off / d.limits.Alignment * d.limits.Alignment
-		offsets[i] = int32(b.Off - from/4)
-		bytes := 4*(b.Off+b.Len) - from
+		size := 4
+		if packed(b) {
+			size = 2
+		}
+		from := size * b.Off / d.limits.Alignment * d.limits.Alignment
+		offsets[i] = int32(b.Off - from/size)
+		bytes := (size*(b.Off+b.Len) - from + 3) &^ 3
 		if bytes > d.limits.Binding {
 			d.fail(fmt.Errorf("shader %s: binding %d has %d MiB, the device allows %d", k.file, i, bytes>>20, d.limits.Binding>>20))
 			return

@@ -4,6 +4,7 @@ package gpu
 
 import (
 	"errors"
+	"fmt"
 
 	"sigla/backend"
 	"sigla/gpu/gl"
@@ -15,6 +16,7 @@ type engine struct {
 	limits  gl.Limits
 	info    Info
 	tuning  tuning
+	storage Storage
 	scratch map[string]backend.Buf // memory of operations, by what it is for
 	closed  bool
 }
@@ -29,7 +31,7 @@ func Open(o Options) (Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{queue: q, limits: d.limits, scratch: make(map[string]backend.Buf), tuning: untuned(d.limits.Software()),
+	e := &engine{queue: q, limits: d.limits, scratch: make(map[string]backend.Buf), tuning: untuned(d.limits.Software()), storage: o.Storage,
 		info: Info{Renderer: d.limits.Renderer, Version: d.limits.Version, Context: d.context.String(), Software: d.limits.Software()}}
 	if err := e.selfTest(); err != nil {
 		return nil, errors.Join(err, e.Close())
@@ -50,14 +52,21 @@ func (e *engine) String() string {
 }
 
 // memory is what Buf.Mem points to; id is known to the device's goroutine only.
-type memory struct{ id uint32 }
+type memory struct {
+	id     uint32
+	packed bool // two values a word, see storage.go
+}
 
-// Alloc implements backend.Backend; the use makes no difference.
-func (e *engine) Alloc(n int, _ backend.Use) backend.Buf {
-	m := &memory{}
+// Alloc implements backend.Backend: weights are stored as Options say.
+func (e *engine) Alloc(n int, use backend.Use) backend.Buf {
+	m := &memory{packed: use == backend.Weight && e.storage != F32}
+	bytes := 4 * n
+	if m.packed {
+		bytes = 4 * ((n + 1) / 2)
+	}
 	e.add(func(d *device) {
 		if d.err == nil {
-			m.id = gl.NewBuffer(4 * n)
+			m.id = gl.NewBuffer(bytes)
 			d.buffers = append(d.buffers, m.id)
 		}
 	})
@@ -76,6 +85,12 @@ func (e *engine) temporary(what string, n int) backend.Buf {
 // Write implements backend.Backend.
 func (e *engine) Write(dst backend.Buf, src []float32) {
 	backend.CheckWrite(dst, src)
+	if packed(dst) {
+		plain := e.temporary("to pack", len(src))
+		e.Write(plain, src)
+		e.pack(dst, plain)
+		return
+	}
 	values := append([]float32(nil), src...)
 	e.add(func(d *device) {
 		if d.err == nil {
@@ -90,6 +105,7 @@ func (e *engine) Read(dst []float32, src backend.Buf) error {
 	if e.closed {
 		return errors.New("read from a closed gpu engine")
 	}
+	src = e.plain("to read", src)
 	var err error
 	e.wait(func(d *device) {
 		if d.err == nil {
@@ -105,6 +121,10 @@ func (e *engine) Read(dst []float32, src backend.Buf) error {
 
 // Zero implements backend.Backend.
 func (e *engine) Zero(dst backend.Buf) {
+	if packed(dst) {
+		e.Write(dst, make([]float32, dst.Len))
+		return
+	}
 	e.add(func(d *device) {
 		if d.err == nil && dst.Len > 0 {
 			gl.Clear(dst.Mem.(*memory).id, 4*dst.Off, 4*dst.Len)
@@ -124,8 +144,23 @@ func (e *engine) Close() error {
 	return err
 }
 
-// run queues a kernel.
-func (e *engine) run(k kernel) { e.add(func(d *device) { d.run(k) }) }
+// run queues a kernel. Its sources are made plain where it cannot read them
+// packed.
+func (e *engine) run(k kernel) {
+	for i, b := range k.bufs {
+		if !packed(b) || k.packed[i] {
+			continue
+		}
+		if i == 0 {
+			e.add(func(d *device) {
+				d.fail(fmt.Errorf("%s writes weights that are stored as %s; train with f32", k.file, e.storage))
+			})
+			return
+		}
+		k.bufs[i] = e.plain(fmt.Sprint("plain ", i), b)
+	}
+	e.add(func(d *device) { d.run(k) })
+}
 
 // spread lays work groups out in two dimensions, neither of which may be long.
 func (k kernel) spread(groups int) kernel {

@@ -20,12 +20,25 @@ import (
 
 // Options chooses a device.
 type Options struct {
-	Software bool   // a driver that computes on the processor is wanted; otherwise it is refused
-	Way      string // the only way to a context that is tried, as "device 0"; "": all
+	Software bool    // a driver that computes on the processor is wanted; otherwise it is refused
+	Storage  Storage // of weights
+	Way      string  // the only way to a context that is tried, as "device 0"; "": all
 	// Cache is a folder for compiled programs and the shapes of work groups that
 	// were found to be fast; "" means that none are kept.
 	Cache string
 }
+
+// Storage is how weights lie in the device's memory; arithmetic is float32
+// always, and so is all else.
+type Storage uint8
+
+const (
+	F32  Storage = iota
+	F16          // IEEE 754 binary16: 11 bits of a value, up to 65,504
+	BF16         // the upper half of a float32: 8 bits of a value
+)
+
+func (s Storage) String() string { return [...]string{"f32", "f16", "bf16"}[s] }
 
 // Info is what a device says of itself.
 type Info struct {

@@ -73,8 +73,14 @@ func (e *engine) MatMul(dst, a, b backend.Buf, s backend.Mat) {
 		if s.Bias.Mem != nil && k == 0 {
 			defines = append(defines, "BIAS")
 		}
+		if packed(a) {
+			defines = append(defines, "PACKED_A", e.format())
+		}
+		if packed(b) {
+			defines = append(defines, "PACKED_B", e.format())
+		}
 		for r := 0; r < s.M; r += rows {
-			e.run(kernel{file: "matmul", defines: defines, bufs: []backend.Buf{dst, a, b, s.Bias},
+			e.run(kernel{file: "matmul", defines: defines, packed: [12]bool{1: true, 2: true}, bufs: []backend.Buf{dst, a, b, s.Bias},
 				sizes: ints(s.M, s.N, s.K, r, k, min(s.K, k+depth)),
 				x:     (s.N + t.cols() - 1) / t.cols(), y: (min(rows, s.M-r) + t.rows() - 1) / t.rows()})
 		}

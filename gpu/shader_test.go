@@ -81,16 +81,32 @@ func TestShadersAreValid(t *testing.T) {
 	if err != nil {
 		require.Missing(t, "glslang", err.Error())
 	}
+	var keys []string
+	collect := func(e *engine) {
+		e.wait(func(d *device) {
+			for key := range d.programs {
+				keys = append(keys, key)
+			}
+		})
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	e := open(t).(*engine)
 	everything(e)
-	var keys []string
-	e.wait(func(d *device) {
-		for key := range d.programs {
-			keys = append(keys, key)
+	collect(e)
+	for _, s := range []Storage{F16, BF16} {
+		e := openStorage(t, s)
+		w := e.Alloc(64, backend.Weight)
+		e.Write(w, make([]float32, 64))
+		x := e.plain("x", w)
+		for i := range 4 {
+			m := backend.Mat{M: 8, N: 8, K: 8, TransA: i&1 != 0, TransB: i&2 != 0}
+			y := e.Alloc(64, backend.Scratch)
+			e.MatMul(y, x, w, m)
+			e.MatMul(y, w, x, m)
 		}
-	})
-	if err := e.Close(); err != nil {
-		t.Fatal(err)
+		collect(e)
 	}
 	used := make(map[string]bool)
 	dir := t.TempDir()

@@ -3,8 +3,20 @@
 // n: M, N, K; first row of the dispatch; k from and to.
 layout(local_size_x = TX, local_size_y = TY) in;
 layout(std430, binding = 0) buffer Dst { float dst[]; };
+#ifdef PACKED_A
+layout(std430, binding = 1) readonly buffer A { uint a[]; };
+float left_(int i) { return stored(a[i / 2], i % 2); }
+#else
 layout(std430, binding = 1) readonly buffer A { float a[]; };
+float left_(int i) { return a[i]; }
+#endif
+#ifdef PACKED_B
+layout(std430, binding = 2) readonly buffer B { uint b[]; };
+float right_(int i) { return stored(b[i / 2], i % 2); }
+#else
 layout(std430, binding = 2) readonly buffer B { float b[]; };
+float right_(int i) { return b[i]; }
+#endif
 layout(std430, binding = 3) readonly buffer Bias { float bias[]; };
 
 const int BM = RM * TY, BN = RN * TX;
@@ -19,7 +31,7 @@ void load(int row, int col, int k0) {
 #else
         int k = i % BK, m = i / BK, at = (row + m) * n[2] + k0 + k;
 #endif
-        sa[k][m] = row + m < n[0] && k0 + k < n[5] ? a[off[1] + at] : 0.0;
+        sa[k][m] = row + m < n[0] && k0 + k < n[5] ? left_(off[1] + at) : 0.0;
     }
     for (int i = lane; i < BN * BK; i += TX * TY) {
 #ifdef TRANS_B
@@ -27,7 +39,7 @@ void load(int row, int col, int k0) {
 #else
         int k = i / BN, c = i % BN, at = (k0 + k) * n[1] + col + c;
 #endif
-        sb[k][c] = col + c < n[1] && k0 + k < n[5] ? b[off[2] + at] : 0.0;
+        sb[k][c] = col + c < n[1] && k0 + k < n[5] ? right_(off[2] + at) : 0.0;
     }
 }
 
