@@ -27,7 +27,7 @@ func (e *engine) Attention(dst, lse, q, k, v backend.Buf, s backend.Attn) {
 		if from == most {
 			defines = append(defines, "MERGE")
 		}
-		e.masked(s, kernel{file: "attention", defines: defines, bufs: []backend.Buf{dst, q, k, v, lse},
+		e.masked(s, kernel{file: "attention", defines: defines, bufs: []backend.Buf{dst, q, k, v, lse}, writes: [12]bool{4: true},
 			sizes:   ints(s.Heads, s.Queries, s.Keys, s.Batch*s.Heads, blocks, from, from+most),
 			numbers: []float32{float32(1 / math.Sqrt(float64(s.Dim)))}}.spread(s.Batch*s.Heads*blocks))
 	}
@@ -60,7 +60,7 @@ func (e *engine) AttentionGrad(dq, dk, dv, dy, y, lse, q, k, v backend.Buf, s ba
 				defines = append(defines, "ACCUMULATE")
 			}
 			e.masked(s, kernel{file: "attentiongrad", defines: defines,
-				bufs:    []backend.Buf{pass.out[0], q, k, v, lse, {}, dy, along, pass.out[1]},
+				bufs: []backend.Buf{pass.out[0], q, k, v, lse, {}, dy, along, pass.out[1]}, writes: [12]bool{8: true},
 				sizes:   ints(s.Heads, s.Queries, s.Keys, s.Batch*s.Heads, blocks, from, from+most),
 				numbers: []float32{float32(1 / math.Sqrt(float64(s.Dim)))}}.spread(s.Batch*s.Heads*blocks))
 		}

@@ -19,11 +19,11 @@ type device struct {
 	context  context
 	limits   gl.Limits
 	programs map[string]uint32
-	buffers  []uint32
-	lists    uint32 // contents change from call to call, see listed
-	fences   []gl.Fence
-	cache    programCache
-	err      error // the first failure; nothing is done after it
+	store
+	lists  uint32 // contents change from call to call, see listed
+	fences []gl.Fence
+	cache  programCache
+	err    error // the first failure; nothing is done after it
 }
 
 // openDevice tries one way after the other.
@@ -42,7 +42,7 @@ func openDevice(o Options) (*device, error) {
 			errs = append(errs, fmt.Errorf("%s: %s", w.name, what))
 			continue
 		}
-		d, err := openWay(w)
+		d, err := openWay(w, o)
 		if err == nil && d.limits.Software() != o.Software {
 			what := "computes on the processor"
 			if o.Software {
@@ -62,7 +62,7 @@ func openDevice(o Options) (*device, error) {
 	return nil, fmt.Errorf("no OpenGL device (%s)", strings.Join(said, "; "))
 }
 
-func openWay(w way) (*device, error) {
+func openWay(w way, o Options) (*device, error) {
 	c, err := w.open()
 	if err != nil {
 		return nil, err
@@ -71,7 +71,11 @@ func openWay(w way) (*device, error) {
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
-	return &device{context: c, limits: limits, programs: make(map[string]uint32)}, nil
+	d := &device{context: c, limits: limits, programs: make(map[string]uint32)}
+	if d.budget = o.Budget; d.budget == 0 {
+		d.budget = gl.Free() / 10 * 8 // the screen, and others, need some
+	}
+	return d, nil
 }
 
 const (
@@ -114,18 +118,19 @@ func (d *device) check() {
 }
 
 // read waits for everything issued.
-func (d *device) read(dst []float32, id uint32, offset int) {
+func (d *device) read(dst []float32, m *memory, offset int) {
 	d.fences = append(d.fences, gl.NewFence())
 	d.pass(len(d.fences))
-	if d.err == nil {
-		gl.Read(dst, id, offset)
+	if d.use(m, false) {
+		gl.Read(dst, m.id, offset)
 		d.check()
 	}
 }
 
 func (d *device) close() {
-	for _, id := range d.buffers {
-		gl.DeleteBuffer(id)
+	d.free()
+	if d.lists != 0 {
+		gl.DeleteBuffer(d.lists)
 	}
 	d.err = errors.Join(d.err, d.context.Close())
 }
@@ -151,12 +156,22 @@ func (d *device) fail(err error) {
 	}
 }
 
+// use has a memory at hand by itself, and reports whether it is.
+func (d *device) use(m *memory, writes bool) bool {
+	d.begin()
+	if d.err == nil {
+		d.err = d.place(m, writes)
+	}
+	return d.err == nil
+}
+
 // A kernel is a program with what it is given.
 type kernel struct {
 	file    string
 	defines []string
 	bufs    []backend.Buf // by binding; the zero Buf is none
 	packed  [12]bool      // bindings that it can take packed
+	writes  [12]bool      // bindings that it writes, besides 0
 	sizes   []int32
 	numbers []float32
 	x, y    int // work groups
@@ -179,6 +194,7 @@ func (d *device) run(k kernel) {
 		return
 	}
 	gl.Use(p)
+	d.begin()
 	var offsets [12]int32
 	for i, b := range k.bufs {
 		if b.Mem == nil {
@@ -197,7 +213,12 @@ func (d *device) run(k kernel) {
 			d.fail(fmt.Errorf("shader %s: binding %d has %d MiB, the device allows %d", k.file, i, bytes>>20, d.limits.Binding>>20))
 			return
 		}
-		gl.Bind(i, b.Mem.(*memory).id, from, bytes)
+		m := b.Mem.(*memory)
+		if err := d.place(m, i == 0 || k.writes[i]); err != nil {
+			d.fail(err)
+			return
+		}
+		gl.Bind(i, m.id, from, bytes)
 	}
 	gl.Ints(offsetsAt, offsets[:])
 	gl.Ints(sizesAt, k.sizes)
@@ -214,7 +235,6 @@ func (d *device) listed(i int, list []int32) {
 	}
 	if d.lists == 0 {
 		d.lists = gl.NewBuffer(4)
-		d.buffers = append(d.buffers, d.lists)
 	}
 	gl.Resize(d.lists, list)
 	gl.Bind(i, d.lists, 0, 4*len(list))

@@ -52,13 +52,13 @@ func (e *engine) SumSquares(dst, x backend.Buf) {
 func (e *engine) total(sums backend.Buf, n int, dst ...backend.Buf) {
 	defines := []string{fmt.Sprint("WIDTH ", len(dst))}
 	bufs := append([]backend.Buf{dst[0], sums}, dst[1:]...)
-	e.run(kernel{file: "reduce", defines: defines, bufs: bufs, sizes: ints(n), x: 1, y: 1})
+	e.run(kernel{file: "reduce", defines: defines, bufs: bufs, writes: [12]bool{2: true, 3: true}, sizes: ints(n), x: 1, y: 1})
 }
 
 // AdamW implements backend.Backend.
 func (e *engine) AdamW(w, g, m, v backend.Buf, a backend.Adam) {
 	a.Check(w, g, m, v)
-	e.run(kernel{file: "adamw", bufs: []backend.Buf{w, g, m, v}, sizes: ints(w.Len),
+	e.run(kernel{file: "adamw", bufs: []backend.Buf{w, g, m, v}, writes: [12]bool{2: true, 3: true}, sizes: ints(w.Len),
 		numbers: []float32{a.LR, a.Beta1, a.Beta2, a.Eps, float32(1 - float64(a.LR)*float64(a.Decay)), a.Scale,
 			float32(1 - math.Pow(float64(a.Beta1), float64(a.Step))), float32(1 - math.Pow(float64(a.Beta2), float64(a.Step)))}}.each(w.Len))
 }

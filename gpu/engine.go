@@ -51,23 +51,15 @@ func (e *engine) String() string {
 	return "gpu " + e.info.Renderer
 }
 
-// memory is what Buf.Mem points to; id is known to the device's goroutine only.
-type memory struct {
-	id     uint32
-	packed bool // two values a word, see storage.go
-}
-
 // Alloc implements backend.Backend: weights are stored as Options say.
 func (e *engine) Alloc(n int, use backend.Use) backend.Buf {
-	m := &memory{packed: use == backend.Weight && e.storage != F32}
-	bytes := 4 * n
+	m := &memory{weight: use == backend.Weight, packed: use == backend.Weight && e.storage != F32, bytes: 4 * n}
 	if m.packed {
-		bytes = 4 * ((n + 1) / 2)
+		m.bytes = 4 * ((n + 1) / 2)
 	}
 	e.add(func(d *device) {
 		if d.err == nil {
-			m.id = gl.NewBuffer(bytes)
-			d.buffers = append(d.buffers, m.id)
+			d.err = d.store.add(m)
 		}
 	})
 	return backend.Buf{Mem: m, Len: n}
@@ -93,8 +85,8 @@ func (e *engine) Write(dst backend.Buf, src []float32) {
 	}
 	values := append([]float32(nil), src...)
 	e.add(func(d *device) {
-		if d.err == nil {
-			gl.Write(dst.Mem.(*memory).id, 4*dst.Off, values)
+		if m := dst.Mem.(*memory); d.use(m, true) {
+			gl.Write(m.id, 4*dst.Off, values)
 		}
 	})
 }
@@ -109,7 +101,7 @@ func (e *engine) Read(dst []float32, src backend.Buf) error {
 	var err error
 	e.wait(func(d *device) {
 		if d.err == nil {
-			d.read(dst, src.Mem.(*memory).id, 4*src.Off)
+			d.read(dst, src.Mem.(*memory), 4*src.Off)
 		}
 		err = d.err
 	})
@@ -126,8 +118,8 @@ func (e *engine) Zero(dst backend.Buf) {
 		return
 	}
 	e.add(func(d *device) {
-		if d.err == nil && dst.Len > 0 {
-			gl.Clear(dst.Mem.(*memory).id, 4*dst.Off, 4*dst.Len)
+		if m := dst.Mem.(*memory); dst.Len > 0 && d.use(m, true) {
+			gl.Clear(m.id, 4*dst.Off, 4*dst.Len)
 		}
 	})
 }

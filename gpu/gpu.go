@@ -22,7 +22,11 @@ import (
 type Options struct {
 	Software bool    // a driver that computes on the processor is wanted; otherwise it is refused
 	Storage  Storage // of weights
-	Way      string  // the only way to a context that is tried, as "device 0"; "": all
+	// Budget is how many bytes of the device's memory are used at most; 0: most of
+	// what its driver says is free. Weights that have no room wait in the
+	// computer's memory and take turns.
+	Budget int
+	Way    string // the only way to a context that is tried, as "device 0"; "": all
 	// Cache is a folder for compiled programs and the shapes of work groups that
 	// were found to be fast; "" means that none are kept.
 	Cache string

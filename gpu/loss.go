@@ -78,7 +78,7 @@ func (e *engine) SigmoidLoss(loss, dx, dy, dt, db, x, y, t, b backend.Buf, p bac
 		labels, g := e.cosines(l, x, y)
 		groups := (l.m*l.n + 255) / 256
 		parts := e.temporary("pair sums", 3*groups)
-		e.run(kernel{file: "pairs", bufs: []backend.Buf{labels, g, t, b, parts}, sizes: l.sizes(),
+		e.run(kernel{file: "pairs", bufs: []backend.Buf{labels, g, t, b, parts}, writes: [12]bool{1: true, 4: true}, sizes: l.sizes(),
 			numbers: []float32{1 / float32(l.Rows)}}.each(l.m * l.n))
 		e.total(parts, groups, loss, dt, db)
 		e.spreadGradients(l, g, dx, dy, x, y)
@@ -102,13 +102,13 @@ func (e *engine) SoftmaxLoss(loss, dx, dy, dt, x, y, t backend.Buf, p backend.Pa
 		e.run(line.spread(l.n))
 	})
 	for _, lines := range []backend.Buf{rows, cols} {
-		e.run(kernel{file: "softmax", defines: []string{"WEIGH"}, bufs: []backend.Buf{lines, loss}, sizes: ints(lines.Len / 4), x: 1, y: 1})
+		e.run(kernel{file: "softmax", defines: []string{"WEIGH"}, bufs: []backend.Buf{lines, loss}, writes: [12]bool{1: true}, sizes: ints(lines.Len / 4), x: 1, y: 1})
 	}
 	e.tiles(p, func(l pairTile) {
 		labels, g := e.cosines(l, x, y)
 		groups := (l.m*l.n + 255) / 256
 		parts := e.temporary("pair sums", groups)
-		e.run(kernel{file: "softmax", bufs: []backend.Buf{labels, g, t, rows, cols, parts}, sizes: l.sizes()}.each(l.m * l.n))
+		e.run(kernel{file: "softmax", bufs: []backend.Buf{labels, g, t, rows, cols, parts}, writes: [12]bool{1: true, 5: true}, sizes: l.sizes()}.each(l.m * l.n))
 		e.total(parts, groups, dt)
 		e.spreadGradients(l, g, dx, dy, x, y)
 	})

@@ -14,7 +14,7 @@ func (e *engine) LayerNorm(dst, mean, rstd, x, w, b backend.Buf, rows, cols int,
 	if rstd.Mem != nil {
 		defines = append(defines, "KEEP_RSTD")
 	}
-	e.run(kernel{file: "rows", defines: defines, bufs: []backend.Buf{dst, x, w, b, mean, rstd},
+	e.run(kernel{file: "rows", defines: defines, bufs: []backend.Buf{dst, x, w, b, mean, rstd}, writes: [12]bool{4: true, 5: true},
 		sizes: ints(rows, cols), numbers: []float32{eps}}.spread(rows))
 }
 
@@ -26,7 +26,7 @@ func (e *engine) LayerNormGrad(dx, dw, db, dy, x, w, mean, rstd backend.Buf, row
 	const most = 8 * deepest
 	for r := 0; r < rows; r += most {
 		m := min(most, rows-r)
-		e.run(kernel{file: "columns", defines: []string{"NORM"},
+		e.run(kernel{file: "columns", defines: []string{"NORM"}, writes: [12]bool{2: true},
 			bufs:  []backend.Buf{dw, x.Slice(r*cols, m*cols), db, dy.Slice(r*cols, m*cols), mean.Slice(r, m), rstd.Slice(r, m)},
 			sizes: ints(m, cols)}.spread((cols + 31) / 32))
 	}
@@ -39,7 +39,7 @@ func (e *engine) Normalize(dst, norm, x backend.Buf, rows, cols int) {
 	if norm.Mem != nil {
 		defines = append(defines, "KEEP_MEAN")
 	}
-	e.run(kernel{file: "rows", defines: defines, bufs: []backend.Buf{dst, x, {}, {}, norm}, sizes: ints(rows, cols)}.spread(rows))
+	e.run(kernel{file: "rows", defines: defines, bufs: []backend.Buf{dst, x, {}, {}, norm}, writes: [12]bool{4: true}, sizes: ints(rows, cols)}.spread(rows))
 }
 
 // NormalizeGrad implements backend.Backend.

@@ -3,7 +3,9 @@
 package model
 
 import (
+	"context"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"sigla/backend"
@@ -35,4 +37,25 @@ func TestGolden16Bit(t *testing.T) {
 			checkForward(t, loadOn(t, openGPU(t, s), dir), dir, &want, 2e-5)
 		})
 	}
+}
+
+// The starter's weights take 45 MB: with less than that they take turns, and the
+// values stay.
+func TestStarterInLittleMemory(t *testing.T) {
+	var want starterRecord
+	readJSON(t, "testdata/starter/expected.json", &want)
+	e, err := gpu.Open(gpu.Options{Software: true, Budget: 32 << 20})
+	if err != nil {
+		require.Missing(t, "gl", err.Error())
+	}
+	m := loadOn(t, e, starterFolder)
+	var prompts []string
+	for _, label := range want.Labels {
+		prompts = append(prompts, strings.ReplaceAll(want.Template, "{}", label))
+	}
+	texts, err := m.EmbedTexts(context.Background(), prompts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want.check(t, m, texts, 1)
 }

@@ -172,6 +172,14 @@ func NewBuffer(bytes int) uint32 {
 	return id
 }
 
+// NewBufferOf makes a buffer with contents.
+func NewBufferOf(data []byte) uint32 {
+	var id uint32
+	api.GenBuffers(1, &id)
+	Resize(id, data)
+	return id
+}
+
 // Resize gives a buffer other contents.
 func Resize[T any](id uint32, data []T) {
 	api.BindBuffer(api.SHADER_STORAGE_BUFFER, id)
@@ -195,11 +203,28 @@ func Write(id uint32, offset int, x []float32) {
 	api.BufferSubData(api.SHADER_STORAGE_BUFFER, offset, 4*len(x), unsafe.Pointer(unsafe.SliceData(x)))
 }
 
-// Read waits for what was issued and copies values out of a buffer.
-func Read(x []float32, id uint32, offset int) {
+// Read waits for what was issued and copies out of a buffer.
+func Read[T any](x []T, id uint32, offset int) {
 	api.MemoryBarrier(api.BUFFER_UPDATE_BARRIER_BIT)
 	api.BindBuffer(api.SHADER_STORAGE_BUFFER, id)
-	api.GetBufferSubData(api.SHADER_STORAGE_BUFFER, offset, 4*len(x), unsafe.Pointer(unsafe.SliceData(x)))
+	var t T
+	api.GetBufferSubData(api.SHADER_STORAGE_BUFFER, offset, len(x)*int(unsafe.Sizeof(t)), unsafe.Pointer(unsafe.SliceData(x)))
+}
+
+// Free is how much memory the driver says is free, in bytes; 0 if it does not say.
+func Free() int {
+	const (
+		nvidia = 0x9049 // GPU_MEMORY_INFO_CURRENT_AVAILABLE_VIDMEM_NVX, in KiB
+		amd    = 0x87FB // VBO_FREE_MEMORY_ATI: four numbers, the first is all, in KiB
+	)
+	var kib [4]int32
+	switch {
+	case extension("GL_NVX_gpu_memory_info"):
+		api.GetIntegerv(nvidia, &kib[0])
+	case extension("GL_ATI_meminfo"):
+		api.GetIntegerv(amd, &kib[0])
+	}
+	return int(kib[0]) << 10
 }
 
 // Bind makes a part of a buffer binding i of the program.
