@@ -124,9 +124,9 @@ func (p *params) list(c Config) []tensor {
 	var l lister
 	p.listImage(&l, c)
 	p.listText(&l, c)
-	l.add("logit_scale", &p.t, 1)
+	l.add(scaleName, &p.t, 1)
 	if c.Kind == SigLIP {
-		l.add("logit_bias", &p.b, 1)
+		l.add(biasName, &p.b, 1)
 	}
 	return l.list
 }
@@ -170,7 +170,11 @@ func (p *params) listText(l *lister, c Config) {
 	}
 }
 
-const tokenTable = "text_model.embeddings.token_embedding.weight"
+const (
+	tokenTable = "text_model.embeddings.token_embedding.weight"
+	scaleName  = "logit_scale"
+	biasName   = "logit_bias"
+)
 
 // carve gives the listed tensors memory: one allocation per layer, because
 // some engines bind no more than 128 MiB at once. Every tensor starts on a
