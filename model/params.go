@@ -9,7 +9,11 @@ import (
 
 type buf = backend.Buf
 
-type linear struct{ w, b buf } // y = x·wᵀ + b, w is [out, in]
+type linear struct { // y = x·wᵀ + b
+	w, b buf  // w is [out, in]
+	low  *low // added to w while it is trained; mostly nil
+}
+
 type norm struct{ w, b buf }
 
 type mlp struct{ fc1, fc2 linear }
@@ -124,6 +128,12 @@ func (p *params) list(c Config) []tensor {
 	var l lister
 	p.listImage(&l, c)
 	p.listText(&l, c)
+	return append(l.list, p.scalars(c)...)
+}
+
+// scalars are t' and, in SigLIP, b.
+func (p *params) scalars(c Config) []tensor {
+	var l lister
 	l.add(scaleName, &p.t, 1)
 	if c.Kind == SigLIP {
 		l.add(biasName, &p.b, 1)
