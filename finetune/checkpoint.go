@@ -139,18 +139,17 @@ func readCheckpoint(dir string, step int, l Learner) (position, error) {
 }
 
 // surplus returns which of the steps, in order, to give up until no more than
-// most, at least 4, are left: never the first or the last two, and of the others the one
-// whose neighbours are closest together, measured by how long ago it was. What
-// is left lies the denser the newer it is.
+// most, at least 4, are left: never the first or the last two, and of the
+// others the one whose neighbours are closest together. So those that stay are
+// spread over the whole run.
 func surplus(steps []int, most int) []int {
 	var out []int
 	steps = slices.Clone(steps)
 	for len(steps) > most {
-		worst, at := 0.0, -1
-		for i := 1; i < len(steps)-2; i++ {
-			gap := float64(steps[i+1]-steps[i-1]) / float64(steps[len(steps)-1]-steps[i-1])
-			if at < 0 || gap < worst {
-				worst, at = gap, i
+		at := 1
+		for i := 2; i < len(steps)-2; i++ {
+			if steps[i+1]-steps[i-1] < steps[at+1]-steps[at-1] {
+				at = i
 			}
 		}
 		out = append(out, steps[at])

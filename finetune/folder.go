@@ -179,11 +179,11 @@ func (f *folder) save(p position, l Learner, most int) error {
 		err = writeCheckpoint(f.checkpoints(), p, l)
 	}
 	if err != nil {
-		return fmt.Errorf("save checkpoint of step %d: %w", p.Step, err)
+		return err
 	}
 	steps, err := checkpointSteps(f.checkpoints())
 	if err != nil {
-		return fmt.Errorf("list checkpoints: %w", err)
+		return err
 	}
 	return f.remove(surplus(steps, most))
 }
@@ -206,7 +206,7 @@ func (f *folder) forget(step int) error {
 func (f *folder) remove(steps []int) error {
 	for _, step := range steps {
 		if err := os.Remove(filepath.Join(f.checkpoints(), fmt.Sprintf(checkpointName, step))); err != nil {
-			return fmt.Errorf("remove checkpoint: %w", err)
+			return err
 		}
 	}
 	return nil

@@ -210,7 +210,9 @@ func (r *Run) step(ctx context.Context) (e *Event, trouble, err error) {
 	e.Seconds = r.at.Seconds + took()
 	r.at.Seconds, r.at.Open = e.Seconds, nil
 	if r.files != nil {
-		trouble = r.files.add(*e)
+		if trouble = r.files.add(*e); trouble != nil {
+			trouble = fmt.Errorf("log step %d: %w; it is tried again", e.Step, trouble)
+		}
 		if time.Since(r.savedOn) >= r.record.Options.CheckpointEvery {
 			trouble = errors.Join(trouble, r.save())
 		}
@@ -339,10 +341,14 @@ func (r *Run) Checkpoint() error {
 }
 
 func (r *Run) save() error {
+	err, first := r.files.save(r.at, r.learner, r.record.Options.Checkpoints), r.savedOn.IsZero()
 	// The time is taken also if it fails: a full disk is not tried every step.
 	r.savedOn = time.Now()
-	if err := r.files.save(r.at, r.learner, r.record.Options.Checkpoints); err != nil {
-		return err
+	switch {
+	case err != nil && first:
+		return fmt.Errorf("begin training: %w", err)
+	case err != nil:
+		return fmt.Errorf("save checkpoint of step %d: %w; the one of step %d stays", r.at.Step, err, r.saved.Step)
 	}
 	r.saved = r.at
 	return nil
@@ -356,7 +362,10 @@ func (r *Run) Rewind(step int) error {
 	if r.files == nil {
 		return fmt.Errorf("rewind: the run writes no checkpoints")
 	}
-	return r.goTo(step)
+	if err := r.goTo(step); err != nil {
+		return fmt.Errorf("rewind: %w", err)
+	}
+	return nil
 }
 
 // goTo is at a checkpoint again. It gives up those that came later and the
