@@ -75,3 +75,7 @@ func (s Set) Validate() error {
 	}
 	return nil
 }
+
+func (o Origin) String() string {
+	return [...]string{"tag", "folder", "list", "person"}[o]
+}
