@@ -173,6 +173,17 @@ type Backend interface {
 	// stored t' = log of the temperature, and dt is the gradient by it. The
 	// work goes tile by tile: no more than O((Rows + Cols)·Dim) memory is used.
 	SigmoidLoss(loss, dx, dy, dt, db, x, y, t, b Buf, p Pairs)
+	// SoftmaxLoss is the loss of CLIP (Radford et al. 2021, figure 3) on the
+	// same rows, without a bias: with the logits l = exp(t)·⟨x, y⟩,
+	//
+	//	loss = ½·mean_i(lse_i − l_i) + ½·mean_j(lse_j − l_j)
+	//
+	// where lse_i = log Σ_j exp(l_ij) over the pairs of row i with z ≠ 0, l_i is
+	// the mean of its logits with z = +1 (several are shared between as in
+	// Khosla et al. 2020, equation 2), and j are the columns, likewise. Rows and
+	// columns without a +1 are no part of the means. What is written, what is
+	// added to, t and the memory are as for SigmoidLoss.
+	SoftmaxLoss(loss, dx, dy, dt, x, y, t Buf, p Pairs)
 	// SumSquares is dst[0] += Σ x².
 	SumSquares(dst, x Buf)
 	// AdamW updates w and its moments m and v in place (Loshchilov & Hutter

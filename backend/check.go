@@ -219,6 +219,35 @@ func CheckReLU6(dst, x Buf) {
 // Check checks Backend.SigmoidLoss.
 func (p Pairs) Check(loss, dx, dy, dt, db, x, y, t, b Buf) {
 	c := call{op: "SigmoidLoss"}
+	p.check(&c)
+	p.outputs(&c, loss, dx, dy, dt)
+	c.out("db", db, 1)
+	p.inputs(&c, x, y, t)
+	c.in("b", b, 1)
+}
+
+// CheckSoftmax checks Backend.SoftmaxLoss.
+func (p Pairs) CheckSoftmax(loss, dx, dy, dt, x, y, t Buf) {
+	c := call{op: "SoftmaxLoss"}
+	p.check(&c)
+	p.outputs(&c, loss, dx, dy, dt)
+	p.inputs(&c, x, y, t)
+}
+
+func (p Pairs) outputs(c *call, loss, dx, dy, dt Buf) {
+	c.out("loss", loss, 1)
+	c.out("dx", dx, p.Rows, p.Dim)
+	c.out("dy", dy, p.Cols, p.Dim)
+	c.out("dt", dt, 1)
+}
+
+func (p Pairs) inputs(c *call, x, y, t Buf) {
+	c.in("x", x, p.Rows, p.Dim)
+	c.in("y", y, p.Cols, p.Dim)
+	c.in("t", t, 1)
+}
+
+func (p Pairs) check(c *call) {
 	c.sizes("Rows×Cols×Dim", p.Rows, p.Cols, p.Dim)
 	if p.Default != -1 && p.Default != 0 {
 		fail(c.op, "default label %d, want -1 or 0", p.Default)
@@ -231,15 +260,6 @@ func (p Pairs) Check(loss, dx, dy, dt, db, x, y, t, b Buf) {
 			fail(c.op, "pair (%d, %d) is listed twice or out of order", e.Row, e.Col)
 		}
 	}
-	c.out("loss", loss, 1)
-	c.out("dx", dx, p.Rows, p.Dim)
-	c.out("dy", dy, p.Cols, p.Dim)
-	c.out("dt", dt, 1)
-	c.out("db", db, 1)
-	c.in("x", x, p.Rows, p.Dim)
-	c.in("y", y, p.Cols, p.Dim)
-	c.in("t", t, 1)
-	c.in("b", b, 1)
 }
 
 // Labels writes the labels of the pairs (row, from), (row, from+1) … into z.

@@ -170,6 +170,9 @@ func TestAllocations(t *testing.T) {
 		"SigmoidLoss": func() {
 			e.SigmoidLoss(z.Slice(0, 1), dx, dy, z.Slice(1, 1), z.Slice(2, 1), x, y, z.Slice(3, 1), z.Slice(4, 1), backend.Pairs{Rows: n, Cols: n, Dim: n})
 		},
+		"SoftmaxLoss": func() {
+			e.SoftmaxLoss(z.Slice(0, 1), dx, dy, z.Slice(1, 1), x, y, z.Slice(3, 1), backend.Pairs{Rows: n, Cols: n, Dim: n, Default: -1, Diagonal: true})
+		},
 	} {
 		run()
 		if got := testing.AllocsPerRun(10, run); got > 50 {

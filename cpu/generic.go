@@ -32,6 +32,7 @@ var generic = kernels{
 	layerNormGrad: layerNormGrad,
 	depthwise:     depthwise,
 	pairLoss:      pairLosses,
+	softmaxes:     softmaxes,
 	adamW:         adamW,
 
 	scan:     scanner[float32]{dots: dots4, queries: 1},
@@ -189,6 +190,14 @@ func pairLosses(g, s, z *float32, n int, t, b float32, sums *[3]float32) {
 	sums[0] += float32(losses)
 	sums[1] += float32(products)
 	sums[2] += float32(slopes)
+}
+
+func softmaxes(dst, x, cols *float32, n int, s, row float32) {
+	d, shift := vector(dst, n), vector(cols, n)
+	for i, v := range vector(x, n) {
+		z := float64(s) * float64(v)
+		d[i] = float32(math.Exp(z-float64(row)) + math.Exp(z-float64(shift[i])))
+	}
 }
 
 func adamW(w, g, m, v *float32, n int, scale, beta1, rest1, beta2, rest2, decay, rate, root, eps float32) {

@@ -52,6 +52,8 @@ type kernels struct {
 	// with the labels z, and adds Σ loss, Σ ds·s and Σ ds to sums.
 	pairLoss func(ds, s, z *float32, n int, t, b float32, sums *[3]float32)
 
+	softmaxes func(dst, x, cols *float32, n int, s, row float32) // exp(s·x − row) + exp(s·x − cols)
+
 	adamW func(w, dw, m, v *float32, n int, scale, beta1, rest1, beta2, rest2, decay, rate, root, eps float32)
 
 	scan     scanner[float32]

@@ -51,6 +51,7 @@ var avx512 = kernels{
 	layerNormGrad: layerNormGradAVX512,
 	depthwise:     depthwiseAVX512,
 	pairLoss:      pairLossAVX512,
+	softmaxes:     softmaxesAVX512,
 	adamW:         adamWAVX512,
 
 	scan:     scanner[float32]{dotsAVX512, productsAVX512, 4},
@@ -89,6 +90,7 @@ var avx2 = kernels{
 	layerNormGrad: layerNormGradAVX2,
 	depthwise:     depthwiseAVX2,
 	pairLoss:      pairLossAVX2,
+	softmaxes:     softmaxesAVX2,
 	adamW:         adamWAVX2,
 
 	scan:     scanner[float32]{dotsAVX2, productsAVX2, 2},

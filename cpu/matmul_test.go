@@ -154,6 +154,9 @@ func TestThreadsDoNotShow(t *testing.T) {
 		e.SigmoidLoss(loss, dx, y.Slice(0, 100*cols), dt, dbias, x, dy.Slice(0, 100*cols), t, b,
 			backend.Pairs{Rows: rows, Cols: 100, Dim: cols, Default: -1, Diagonal: true})
 		keep("SigmoidLoss", loss, dx, y, dt, dbias)
+		e.SoftmaxLoss(loss, dx, y.Slice(0, 100*cols), dt, x, dy.Slice(0, 100*cols), t,
+			backend.Pairs{Rows: rows, Cols: 100, Dim: cols, Default: -1, Diagonal: true})
+		keep("SoftmaxLoss", loss, dx, y, dt)
 		return out
 	}
 	one := results(1)

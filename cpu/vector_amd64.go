@@ -74,6 +74,11 @@ func adamWAVX2(w *float32, dw *float32, m *float32, v *float32, n int, scale flo
 //go:noescape
 func pairLossAVX2(ds *float32, s *float32, z *float32, n int, t float32, b float32, sums *[3]float32)
 
+// softmaxesAVX2 sets dst = exp(s·x − row) + exp(s·x − cols).
+//
+//go:noescape
+func softmaxesAVX2(dst *float32, x *float32, cols *float32, n int, s float32, row float32)
+
 // addAVX512 sets dst = a + b.
 //
 //go:noescape
@@ -143,3 +148,8 @@ func adamWAVX512(w *float32, dw *float32, m *float32, v *float32, n int, scale f
 //
 //go:noescape
 func pairLossAVX512(ds *float32, s *float32, z *float32, n int, t float32, b float32, sums *[3]float32)
+
+// softmaxesAVX512 sets dst = exp(s·x − row) + exp(s·x − cols).
+//
+//go:noescape
+func softmaxesAVX512(dst *float32, x *float32, cols *float32, n int, s float32, row float32)

@@ -1345,7 +1345,7 @@ TEXT ·pairLossAVX2(SB), NOSPLIT, $0-48
 	VBROADCASTSS X0, Y0
 	MOVSS        b+36(FP), X1
 	VBROADCASTSS X1, Y1
-	VBROADCASTSS allc2aea8f6<>+0(SB), Y2
+	VBROADCASTSS allc2800000<>+0(SB), Y2
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
@@ -1638,6 +1638,125 @@ DATA all3f2aaaab<>+56(SB)/4, $0x3f2aaaab
 DATA all3f2aaaab<>+60(SB)/4, $0x3f2aaaab
 GLOBL all3f2aaaab<>(SB), RODATA|NOPTR, $64
 
+// func softmaxesAVX2(dst *float32, x *float32, cols *float32, n int, s float32, row float32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·softmaxesAVX2(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         cols+16(FP), DX
+	MOVQ         n+24(FP), BX
+	MOVSS        s+32(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVSS        row+36(FP), X1
+	VBROADCASTSS X1, Y1
+	VBROADCASTSS allc2800000<>+0(SB), Y2
+	VBROADCASTSS all42b0bd71<>+0(SB), Y3
+	XORQ         SI, SI
+
+loop60:
+	LEAQ         8(SI), DI
+	CMPQ         DI, BX
+	JGT          tail61
+	VMOVUPS      (CX)(SI*4), Y4
+	VMOVAPS      Y4, Y5
+	VFMSUB213PS  Y1, Y0, Y4
+	VMOVUPS      (DX)(SI*4), Y6
+	VFMSUB213PS  Y6, Y0, Y5
+	VMAXPS       Y4, Y2, Y4
+	VMINPS       Y4, Y3, Y4
+	VMAXPS       Y5, Y2, Y5
+	VMINPS       Y5, Y3, Y5
+	VMOVUPS      all4b400000<>+0(SB), Y6
+	VFMADD231PS  all3fb8aa3b<>+0(SB), Y4, Y6
+	VSUBPS       all4b400000<>+0(SB), Y6, Y7
+	VFNMADD231PS all3f318000<>+0(SB), Y7, Y4
+	VFNMADD231PS allb95e8083<>+0(SB), Y7, Y4
+	VMOVUPS      all39506967<>+0(SB), Y7
+	VFMADD213PS  all3ab743ce<>+0(SB), Y4, Y7
+	VFMADD213PS  all3c088908<>+0(SB), Y4, Y7
+	VFMADD213PS  all3d2aa9c1<>+0(SB), Y4, Y7
+	VFMADD213PS  all3e2aaaaa<>+0(SB), Y4, Y7
+	VFMADD213PS  all3f000000<>+0(SB), Y4, Y7
+	VFMADD213PS  all3f800000<>+0(SB), Y4, Y7
+	VFMADD213PS  all3f800000<>+0(SB), Y4, Y7
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       all3f800000<>+0(SB), Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VMOVUPS      all4b400000<>+0(SB), Y4
+	VFMADD231PS  all3fb8aa3b<>+0(SB), Y5, Y4
+	VSUBPS       all4b400000<>+0(SB), Y4, Y6
+	VFNMADD231PS all3f318000<>+0(SB), Y6, Y5
+	VFNMADD231PS allb95e8083<>+0(SB), Y6, Y5
+	VMOVUPS      all39506967<>+0(SB), Y6
+	VFMADD213PS  all3ab743ce<>+0(SB), Y5, Y6
+	VFMADD213PS  all3c088908<>+0(SB), Y5, Y6
+	VFMADD213PS  all3d2aa9c1<>+0(SB), Y5, Y6
+	VFMADD213PS  all3e2aaaaa<>+0(SB), Y5, Y6
+	VFMADD213PS  all3f000000<>+0(SB), Y5, Y6
+	VFMADD213PS  all3f800000<>+0(SB), Y5, Y6
+	VFMADD213PS  all3f800000<>+0(SB), Y5, Y6
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       all3f800000<>+0(SB), Y4, Y4
+	VMULPS       Y4, Y6, Y6
+	VADDPS       Y6, Y7, Y7
+	VMOVUPS      Y7, (AX)(SI*4)
+	ADDQ         $0x08, SI
+	JMP          loop60
+
+tail61:
+	SUBQ         SI, BX
+	JZ           done62
+	LEAQ         mask<>+0(SB), DI
+	NEGQ         BX
+	VMOVUPS      64(DI)(BX*4), Y4
+	VMASKMOVPS   (CX)(SI*4), Y4, Y5
+	VMOVAPS      Y5, Y6
+	VFMSUB213PS  Y1, Y0, Y5
+	VMASKMOVPS   (DX)(SI*4), Y4, Y1
+	VFMSUB213PS  Y1, Y0, Y6
+	VMAXPS       Y5, Y2, Y5
+	VMINPS       Y5, Y3, Y5
+	VMAXPS       Y6, Y2, Y6
+	VMINPS       Y6, Y3, Y6
+	VMOVUPS      all4b400000<>+0(SB), Y0
+	VFMADD231PS  all3fb8aa3b<>+0(SB), Y5, Y0
+	VSUBPS       all4b400000<>+0(SB), Y0, Y1
+	VFNMADD231PS all3f318000<>+0(SB), Y1, Y5
+	VFNMADD231PS allb95e8083<>+0(SB), Y1, Y5
+	VMOVUPS      all39506967<>+0(SB), Y1
+	VFMADD213PS  all3ab743ce<>+0(SB), Y5, Y1
+	VFMADD213PS  all3c088908<>+0(SB), Y5, Y1
+	VFMADD213PS  all3d2aa9c1<>+0(SB), Y5, Y1
+	VFMADD213PS  all3e2aaaaa<>+0(SB), Y5, Y1
+	VFMADD213PS  all3f000000<>+0(SB), Y5, Y1
+	VFMADD213PS  all3f800000<>+0(SB), Y5, Y1
+	VFMADD213PS  all3f800000<>+0(SB), Y5, Y1
+	VPSLLD       $0x17, Y0, Y0
+	VPADDD       all3f800000<>+0(SB), Y0, Y0
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      all4b400000<>+0(SB), Y0
+	VFMADD231PS  all3fb8aa3b<>+0(SB), Y6, Y0
+	VSUBPS       all4b400000<>+0(SB), Y0, Y2
+	VFNMADD231PS all3f318000<>+0(SB), Y2, Y6
+	VFNMADD231PS allb95e8083<>+0(SB), Y2, Y6
+	VMOVUPS      all39506967<>+0(SB), Y2
+	VFMADD213PS  all3ab743ce<>+0(SB), Y6, Y2
+	VFMADD213PS  all3c088908<>+0(SB), Y6, Y2
+	VFMADD213PS  all3d2aa9c1<>+0(SB), Y6, Y2
+	VFMADD213PS  all3e2aaaaa<>+0(SB), Y6, Y2
+	VFMADD213PS  all3f000000<>+0(SB), Y6, Y2
+	VFMADD213PS  all3f800000<>+0(SB), Y6, Y2
+	VFMADD213PS  all3f800000<>+0(SB), Y6, Y2
+	VPSLLD       $0x17, Y0, Y0
+	VPADDD       all3f800000<>+0(SB), Y0, Y0
+	VMULPS       Y0, Y2, Y2
+	VADDPS       Y2, Y1, Y1
+	VMASKMOVPS   Y1, Y4, (AX)(SI*4)
+
+done62:
+	VZEROUPPER
+	RET
+
 // func addAVX512(dst *float32, a *float32, b *float32, n int)
 // Requires: AVX, AVX512F
 TEXT ·addAVX512(SB), NOSPLIT, $0-32
@@ -1647,20 +1766,20 @@ TEXT ·addAVX512(SB), NOSPLIT, $0-32
 	MOVQ n+24(FP), CX
 	XORQ SI, SI
 
-loop60:
+loop63:
 	LEAQ    16(SI), DI
 	CMPQ    DI, CX
-	JGT     tail61
+	JGT     tail64
 	VMOVUPS (DX)(SI*4), Z0
 	VMOVUPS (BX)(SI*4), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x10, SI
-	JMP     loop60
+	JMP     loop63
 
-tail61:
+tail64:
 	SUBQ      SI, CX
-	JZ        done62
+	JZ        done65
 	MOVQ      $0x00000001, DI
 	SHLQ      CL, DI
 	DECQ      DI
@@ -1670,7 +1789,7 @@ tail61:
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*4)
 
-done62:
+done65:
 	VZEROUPPER
 	RET
 
@@ -1684,20 +1803,20 @@ TEXT ·relu6AVX512(SB), NOSPLIT, $0-24
 	VBROADCASTSS all40c00000<>+0(SB), Z1
 	XORQ         BX, BX
 
-loop63:
+loop66:
 	LEAQ    16(BX), SI
 	CMPQ    SI, CX
-	JGT     tail64
+	JGT     tail67
 	VMOVUPS (DX)(BX*4), Z2
 	VMAXPS  Z2, Z0, Z2
 	VMINPS  Z2, Z1, Z2
 	VMOVUPS Z2, (AX)(BX*4)
 	ADDQ    $0x10, BX
-	JMP     loop63
+	JMP     loop66
 
-tail64:
+tail67:
 	SUBQ      BX, CX
-	JZ        done65
+	JZ        done68
 	MOVQ      $0x00000001, SI
 	SHLQ      CL, SI
 	DECQ      SI
@@ -1707,7 +1826,7 @@ tail64:
 	VMINPS    Z2, Z1, Z2
 	VMOVUPS   Z2, K1, (AX)(BX*4)
 
-done65:
+done68:
 	VZEROUPPER
 	RET
 
@@ -1721,19 +1840,19 @@ TEXT ·scaleAVX512(SB), NOSPLIT, $0-28
 	VBROADCASTSS X0, Z0
 	XORQ         BX, BX
 
-loop66:
+loop69:
 	LEAQ    16(BX), SI
 	CMPQ    SI, CX
-	JGT     tail67
+	JGT     tail70
 	VMOVUPS (DX)(BX*4), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*4)
 	ADDQ    $0x10, BX
-	JMP     loop66
+	JMP     loop69
 
-tail67:
+tail70:
 	SUBQ      BX, CX
-	JZ        done68
+	JZ        done71
 	MOVQ      $0x00000001, SI
 	SHLQ      CL, SI
 	DECQ      SI
@@ -1742,7 +1861,7 @@ tail67:
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(BX*4)
 
-done68:
+done71:
 	VZEROUPPER
 	RET
 
@@ -1759,21 +1878,21 @@ TEXT ·blendAVX512(SB), NOSPLIT, $0-40
 	VBROADCASTSS X1, Z1
 	XORQ         SI, SI
 
-loop69:
+loop72:
 	LEAQ        16(SI), DI
 	CMPQ        DI, CX
-	JGT         tail70
+	JGT         tail73
 	VMOVUPS     (DX)(SI*4), Z2
 	VMOVUPS     (BX)(SI*4), Z3
 	VMULPS      Z0, Z2, Z2
 	VFMADD231PS Z1, Z3, Z2
 	VMOVUPS     Z2, (AX)(SI*4)
 	ADDQ        $0x10, SI
-	JMP         loop69
+	JMP         loop72
 
-tail70:
+tail73:
 	SUBQ        SI, CX
-	JZ          done71
+	JZ          done74
 	MOVQ        $0x00000001, DI
 	SHLQ        CL, DI
 	DECQ        DI
@@ -1784,7 +1903,7 @@ tail70:
 	VFMADD231PS Z1, Z3, Z2
 	VMOVUPS     Z2, K1, (AX)(SI*4)
 
-done71:
+done74:
 	VZEROUPPER
 	RET
 
@@ -1807,10 +1926,10 @@ TEXT ·gateAVX512(SB), NOSPLIT, $0-32
 	VBROADCASTSS all42b0bd71<>+0(SB), Z5
 	XORQ         BX, BX
 
-loop72:
+loop75:
 	LEAQ         16(BX), SI
 	CMPQ         SI, CX
-	JGT          tail73
+	JGT          tail76
 	VMOVUPS      (DX)(BX*4), Z6
 	VMOVAPS      Z6, Z7
 	VMAXPS       Z7, Z2, Z7
@@ -1840,11 +1959,11 @@ loop72:
 	VDIVPS       Z7, Z6, Z6
 	VMOVUPS      Z6, (AX)(BX*4)
 	ADDQ         $0x10, BX
-	JMP          loop72
+	JMP          loop75
 
-tail73:
+tail76:
 	SUBQ         BX, CX
-	JZ           done74
+	JZ           done77
 	MOVQ         $0x00000001, SI
 	SHLQ         CL, SI
 	DECQ         SI
@@ -1878,7 +1997,7 @@ tail73:
 	VDIVPS       Z0, Z6, Z6
 	VMOVUPS      Z6, K1, (AX)(BX*4)
 
-done74:
+done77:
 	VZEROUPPER
 	RET
 
@@ -1902,10 +2021,10 @@ TEXT ·gateGradAVX512(SB), NOSPLIT, $0-40
 	VBROADCASTSS all42b0bd71<>+0(SB), Z5
 	XORQ         SI, SI
 
-loop75:
+loop78:
 	LEAQ         16(SI), DI
 	CMPQ         DI, CX
-	JGT          tail76
+	JGT          tail79
 	VMOVUPS      (BX)(SI*4), Z6
 	VMOVAPS      Z6, Z6
 	VMAXPS       Z6, Z2, Z6
@@ -1947,11 +2066,11 @@ loop75:
 	VMULPS       Z6, Z7, Z7
 	VMOVUPS      Z7, (AX)(SI*4)
 	ADDQ         $0x10, SI
-	JMP          loop75
+	JMP          loop78
 
-tail76:
+tail79:
 	SUBQ         SI, CX
-	JZ           done77
+	JZ           done80
 	MOVQ         $0x00000001, DI
 	SHLQ         CL, DI
 	DECQ         DI
@@ -1997,7 +2116,7 @@ tail76:
 	VMULPS       Z0, Z2, Z2
 	VMOVUPS      Z2, K1, (AX)(SI*4)
 
-done77:
+done80:
 	VZEROUPPER
 	RET
 
@@ -2013,10 +2132,10 @@ TEXT ·dotAVX512(SB), NOSPLIT, $0-28
 	VPXORD Z3, Z3, Z3
 	XORQ   BX, BX
 
-wide78:
+wide81:
 	LEAQ        64(BX), SI
 	CMPQ        SI, CX
-	JGT         rest79
+	JGT         rest82
 	VMOVUPS     (AX)(BX*4), Z4
 	VMOVUPS     (DX)(BX*4), Z5
 	VFMADD231PS Z4, Z5, Z0
@@ -2030,22 +2149,22 @@ wide78:
 	VMOVUPS     192(DX)(BX*4), Z5
 	VFMADD231PS Z4, Z5, Z3
 	MOVQ        SI, BX
-	JMP         wide78
+	JMP         wide81
 
-rest79:
-loop80:
+rest82:
+loop83:
 	LEAQ        16(BX), SI
 	CMPQ        SI, CX
-	JGT         tail81
+	JGT         tail84
 	VMOVUPS     (AX)(BX*4), Z4
 	VMOVUPS     (DX)(BX*4), Z5
 	VFMADD231PS Z4, Z5, Z0
 	ADDQ        $0x10, BX
-	JMP         loop80
+	JMP         loop83
 
-tail81:
+tail84:
 	SUBQ        BX, CX
-	JZ          done82
+	JZ          done85
 	MOVQ        $0x00000001, SI
 	SHLQ        CL, SI
 	DECQ        SI
@@ -2054,7 +2173,7 @@ tail81:
 	VMOVUPS.Z   (DX)(BX*4), K1, Z5
 	VFMADD231PS Z4, Z5, Z0
 
-done82:
+done85:
 	VADDPS        Z1, Z0, Z0
 	VADDPS        Z3, Z2, Z2
 	VADDPS        Z2, Z0, Z0
@@ -2081,10 +2200,10 @@ TEXT ·largestAVX512(SB), NOSPLIT, $0-20
 	VBROADCASTSS (AX), Z3
 	XORQ         DX, DX
 
-wide83:
+wide86:
 	LEAQ    64(DX), BX
 	CMPQ    BX, CX
-	JGT     rest84
+	JGT     rest87
 	VMOVAPS Z0, Z4
 	VMOVUPS (AX)(DX*4), Z4
 	VMOVAPS Z4, Z4
@@ -2102,23 +2221,23 @@ wide83:
 	VMOVAPS Z4, Z4
 	VMAXPS  Z4, Z3, Z3
 	MOVQ    BX, DX
-	JMP     wide83
+	JMP     wide86
 
-rest84:
-loop85:
+rest87:
+loop88:
 	LEAQ    16(DX), BX
 	CMPQ    BX, CX
-	JGT     tail86
+	JGT     tail89
 	VMOVAPS Z0, Z4
 	VMOVUPS (AX)(DX*4), Z4
 	VMOVAPS Z4, Z4
 	VMAXPS  Z4, Z0, Z0
 	ADDQ    $0x10, DX
-	JMP     loop85
+	JMP     loop88
 
-tail86:
+tail89:
 	SUBQ      DX, CX
-	JZ        done87
+	JZ        done90
 	MOVQ      $0x00000001, BX
 	SHLQ      CL, BX
 	DECQ      BX
@@ -2128,7 +2247,7 @@ tail86:
 	VMOVAPS   Z5, K1, Z4
 	VMAXPS    Z4, Z0, Z0
 
-done87:
+done90:
 	VMAXPS        Z1, Z0, Z0
 	VMAXPS        Z3, Z2, Z2
 	VMAXPS        Z2, Z0, Z0
@@ -2158,10 +2277,10 @@ TEXT ·expSumAVX512(SB), NOSPLIT, $0-28
 	VPXORD       Z4, Z4, Z4
 	XORQ         DX, DX
 
-loop88:
+loop91:
 	LEAQ         16(DX), BX
 	CMPQ         BX, CX
-	JGT          tail89
+	JGT          tail92
 	VMOVUPS      (AX)(DX*4), Z5
 	VFMSUB213PS  Z1, Z0, Z5
 	VMAXPS       Z5, Z2, Z5
@@ -2185,11 +2304,11 @@ loop88:
 	VMOVUPS      Z7, (AX)(DX*4)
 	VADDPS       Z7, Z4, Z4
 	ADDQ         $0x10, DX
-	JMP          loop88
+	JMP          loop91
 
-tail89:
+tail92:
 	SUBQ         DX, CX
-	JZ           done90
+	JZ           done93
 	MOVQ         $0x00000001, BX
 	SHLQ         CL, BX
 	DECQ         BX
@@ -2218,7 +2337,7 @@ tail89:
 	VMOVAPS.Z    Z1, K1, Z1
 	VADDPS       Z1, Z4, Z4
 
-done90:
+done93:
 	VEXTRACTF64X4 $0x01, Z4, Y0
 	VADDPS        Y0, Y4, Y4
 	VEXTRACTF32X4 $0x01, Y4, X0
@@ -2247,10 +2366,10 @@ TEXT ·layerNormAVX512(SB), NOSPLIT, $0-64
 	VPXORD     Z4, Z4, Z4
 	XORQ       R8, R8
 
-wide91:
+wide94:
 	LEAQ    64(R8), CX
 	CMPQ    CX, DI
-	JGT     rest92
+	JGT     rest95
 	VMOVUPS (DX)(R8*4), Z5
 	VADDPS  Z5, Z1, Z1
 	VMOVUPS 64(DX)(R8*4), Z5
@@ -2260,22 +2379,22 @@ wide91:
 	VMOVUPS 192(DX)(R8*4), Z5
 	VADDPS  Z5, Z4, Z4
 	MOVQ    CX, R8
-	JMP     wide91
+	JMP     wide94
 
-rest92:
-loop93:
+rest95:
+loop96:
 	LEAQ    16(R8), CX
 	CMPQ    CX, DI
-	JGT     tail94
+	JGT     tail97
 	VMOVUPS (DX)(R8*4), Z5
 	VADDPS  Z5, Z1, Z1
 	ADDQ    $0x10, R8
-	JMP     loop93
+	JMP     loop96
 
-tail94:
+tail97:
 	MOVQ      DI, CX
 	SUBQ      R8, CX
-	JZ        done95
+	JZ        done98
 	MOVQ      $0x00000001, R9
 	SHLQ      CL, R9
 	DECQ      R9
@@ -2283,7 +2402,7 @@ tail94:
 	VMOVUPS.Z (DX)(R8*4), K1, Z5
 	VADDPS    Z5, Z1, Z1
 
-done95:
+done98:
 	VADDPS        Z2, Z1, Z1
 	VADDPS        Z4, Z3, Z3
 	VADDPS        Z3, Z1, Z1
@@ -2305,10 +2424,10 @@ done95:
 	VPXORD        Z9, Z9, Z9
 	XORQ          R8, R8
 
-wide96:
+wide99:
 	LEAQ        64(R8), CX
 	CMPQ        CX, DI
-	JGT         rest97
+	JGT         rest100
 	VMOVUPS     (DX)(R8*4), Z2
 	VSUBPS      Z1, Z2, Z2
 	VFMADD231PS Z2, Z2, Z6
@@ -2322,23 +2441,23 @@ wide96:
 	VSUBPS      Z1, Z2, Z2
 	VFMADD231PS Z2, Z2, Z9
 	MOVQ        CX, R8
-	JMP         wide96
+	JMP         wide99
 
-rest97:
-loop98:
+rest100:
+loop101:
 	LEAQ        16(R8), CX
 	CMPQ        CX, DI
-	JGT         tail99
+	JGT         tail102
 	VMOVUPS     (DX)(R8*4), Z2
 	VSUBPS      Z1, Z2, Z2
 	VFMADD231PS Z2, Z2, Z6
 	ADDQ        $0x10, R8
-	JMP         loop98
+	JMP         loop101
 
-tail99:
+tail102:
 	MOVQ        DI, CX
 	SUBQ        R8, CX
-	JZ          done100
+	JZ          done103
 	MOVQ        $0x00000001, R9
 	SHLQ        CL, R9
 	DECQ        R9
@@ -2348,7 +2467,7 @@ tail99:
 	VMOVAPS.Z   Z2, K1, Z2
 	VFMADD231PS Z2, Z2, Z6
 
-done100:
+done103:
 	VADDPS        Z7, Z6, Z6
 	VADDPS        Z9, Z8, Z8
 	VADDPS        Z8, Z6, Z6
@@ -2371,10 +2490,10 @@ done100:
 	VBROADCASTSS  X0, Z0
 	XORQ          R8, R8
 
-loop101:
+loop104:
 	LEAQ        16(R8), CX
 	CMPQ        CX, DI
-	JGT         tail102
+	JGT         tail105
 	VMOVUPS     (DX)(R8*4), Z2
 	VSUBPS      Z1, Z2, Z2
 	VMULPS      Z0, Z2, Z2
@@ -2383,12 +2502,12 @@ loop101:
 	VFMADD213PS Z3, Z4, Z2
 	VMOVUPS     Z2, (AX)(R8*4)
 	ADDQ        $0x10, R8
-	JMP         loop101
+	JMP         loop104
 
-tail102:
+tail105:
 	MOVQ        DI, CX
 	SUBQ        R8, CX
-	JZ          done103
+	JZ          done106
 	MOVQ        $0x00000001, DI
 	SHLQ        CL, DI
 	DECQ        DI
@@ -2401,7 +2520,7 @@ tail102:
 	VFMADD213PS Z0, Z1, Z2
 	VMOVUPS     Z2, K1, (AX)(R8*4)
 
-done103:
+done106:
 	VZEROUPPER
 	RET
 
@@ -2423,10 +2542,10 @@ TEXT ·layerNormGradAVX512(SB), NOSPLIT, $0-64
 	VPXORD       Z3, Z3, Z3
 	XORQ         R10, R10
 
-loop104:
+loop107:
 	LEAQ        16(R10), CX
 	CMPQ        CX, R9
-	JGT         tail105
+	JGT         tail108
 	VMOVUPS     (DI)(R10*4), Z4
 	VMOVUPS     (SI)(R10*4), Z5
 	VSUBPS      Z0, Z4, Z4
@@ -2436,12 +2555,12 @@ loop104:
 	VADDPS      Z5, Z2, Z2
 	VFMADD231PS Z4, Z5, Z3
 	ADDQ        $0x10, R10
-	JMP         loop104
+	JMP         loop107
 
-tail105:
+tail108:
 	MOVQ        R9, CX
 	SUBQ        R10, CX
-	JZ          done106
+	JZ          done109
 	MOVQ        $0x00000001, R11
 	SHLQ        CL, R11
 	DECQ        R11
@@ -2455,7 +2574,7 @@ tail105:
 	VADDPS      Z5, Z2, Z2
 	VFMADD231PS Z4, Z5, Z3
 
-done106:
+done109:
 	VXORPS        X4, X4, X4
 	VCVTSI2SSQ    R9, X4, X4
 	VEXTRACTF64X4 $0x01, Z2, Y5
@@ -2480,10 +2599,10 @@ done106:
 	VBROADCASTSS  X3, Z3
 	XORQ          R10, R10
 
-loop107:
+loop110:
 	LEAQ         16(R10), CX
 	CMPQ         CX, R9
-	JGT          tail108
+	JGT          tail111
 	VMOVUPS      (DI)(R10*4), Z4
 	VMOVUPS      (SI)(R10*4), Z5
 	VSUBPS       Z0, Z4, Z4
@@ -2502,12 +2621,12 @@ loop107:
 	VMOVUPS      Z6, (DX)(R10*4)
 	VMOVUPS      Z7, (BX)(R10*4)
 	ADDQ         $0x10, R10
-	JMP          loop107
+	JMP          loop110
 
-tail108:
+tail111:
 	MOVQ         R9, CX
 	SUBQ         R10, CX
-	JZ           done109
+	JZ           done112
 	MOVQ         $0x00000001, R9
 	SHLQ         CL, R9
 	DECQ         R9
@@ -2530,7 +2649,7 @@ tail108:
 	VMOVUPS      Z1, K1, (DX)(R10*4)
 	VMOVUPS      Z2, K1, (BX)(R10*4)
 
-done109:
+done112:
 	VZEROUPPER
 	RET
 
@@ -2546,10 +2665,10 @@ TEXT ·scoreGradAVX512(SB), NOSPLIT, $0-32
 	VBROADCASTSS X1, Z1
 	XORQ         BX, BX
 
-loop110:
+loop113:
 	LEAQ    16(BX), SI
 	CMPQ    SI, CX
-	JGT     tail111
+	JGT     tail114
 	VMOVUPS (AX)(BX*4), Z2
 	VMOVUPS (DX)(BX*4), Z3
 	VSUBPS  Z0, Z2, Z2
@@ -2557,11 +2676,11 @@ loop110:
 	VMULPS  Z3, Z2, Z2
 	VMOVUPS Z2, (AX)(BX*4)
 	ADDQ    $0x10, BX
-	JMP     loop110
+	JMP     loop113
 
-tail111:
+tail114:
 	SUBQ      BX, CX
-	JZ        done112
+	JZ        done115
 	MOVQ      $0x00000001, SI
 	SHLQ      CL, SI
 	DECQ      SI
@@ -2573,7 +2692,7 @@ tail111:
 	VMULPS    Z3, Z2, Z2
 	VMOVUPS   Z2, K1, (AX)(BX*4)
 
-done112:
+done115:
 	VZEROUPPER
 	RET
 
@@ -2605,10 +2724,10 @@ TEXT ·adamWAVX512(SB), NOSPLIT, $0-76
 	VBROADCASTSS X8, Z8
 	XORQ         DI, DI
 
-loop113:
+loop116:
 	LEAQ        16(DI), R8
 	CMPQ        R8, CX
-	JGT         tail114
+	JGT         tail117
 	VMOVUPS     (DX)(DI*4), Z9
 	VMULPS      Z0, Z9, Z9
 	VMOVUPS     (BX)(DI*4), Z10
@@ -2628,11 +2747,11 @@ loop113:
 	VFMSUB213PS Z10, Z5, Z9
 	VMOVUPS     Z9, (AX)(DI*4)
 	ADDQ        $0x10, DI
-	JMP         loop113
+	JMP         loop116
 
-tail114:
+tail117:
 	SUBQ        DI, CX
-	JZ          done115
+	JZ          done118
 	MOVQ        $0x00000001, R8
 	SHLQ        CL, R8
 	DECQ        R8
@@ -2656,7 +2775,7 @@ tail114:
 	VFMSUB213PS Z0, Z5, Z1
 	VMOVUPS     Z1, K1, (AX)(DI*4)
 
-done115:
+done118:
 	VZEROUPPER
 	RET
 
@@ -2671,16 +2790,16 @@ TEXT ·pairLossAVX512(SB), NOSPLIT, $0-48
 	VBROADCASTSS X0, Z0
 	MOVSS        b+36(FP), X1
 	VBROADCASTSS X1, Z1
-	VBROADCASTSS allc2aea8f6<>+0(SB), Z2
+	VBROADCASTSS allc2800000<>+0(SB), Z2
 	VPXORD       Z3, Z3, Z3
 	VPXORD       Z4, Z4, Z4
 	VPXORD       Z5, Z5, Z5
 	XORQ         SI, SI
 
-loop116:
+loop119:
 	LEAQ         16(SI), DI
 	CMPQ         DI, CX
-	JGT          tail117
+	JGT          tail120
 	VMOVUPS      (DX)(SI*4), Z6
 	VMOVUPS      (BX)(SI*4), Z7
 	VMOVAPS      Z0, Z8
@@ -2733,11 +2852,11 @@ loop116:
 	VFMADD231PS  Z6, Z11, Z4
 	VADDPS       Z11, Z5, Z5
 	ADDQ         $0x10, SI
-	JMP          loop116
+	JMP          loop119
 
-tail117:
+tail120:
 	SUBQ         SI, CX
-	JZ           done118
+	JZ           done121
 	MOVQ         $0x00000001, DI
 	SHLQ         CL, DI
 	DECQ         DI
@@ -2794,7 +2913,7 @@ tail117:
 	VFMADD231PS  Z6, Z8, Z4
 	VADDPS       Z8, Z5, Z5
 
-done118:
+done121:
 	MOVQ          sums+40(FP), AX
 	VEXTRACTF64X4 $0x01, Z3, Y0
 	VADDPS        Y0, Y3, Y3
@@ -2826,5 +2945,125 @@ done118:
 	VADDPS        X0, X5, X5
 	VADDSS        8(AX), X5, X5
 	VMOVSS        X5, 8(AX)
+	VZEROUPPER
+	RET
+
+// func softmaxesAVX512(dst *float32, x *float32, cols *float32, n int, s float32, row float32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·softmaxesAVX512(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), DX
+	MOVQ         cols+16(FP), BX
+	MOVQ         n+24(FP), CX
+	MOVSS        s+32(FP), X0
+	VBROADCASTSS X0, Z0
+	MOVSS        row+36(FP), X1
+	VBROADCASTSS X1, Z1
+	VBROADCASTSS allc2800000<>+0(SB), Z2
+	VBROADCASTSS all42b0bd71<>+0(SB), Z3
+	XORQ         SI, SI
+
+loop122:
+	LEAQ         16(SI), DI
+	CMPQ         DI, CX
+	JGT          tail123
+	VMOVUPS      (DX)(SI*4), Z4
+	VMOVAPS      Z4, Z5
+	VFMSUB213PS  Z1, Z0, Z4
+	VMOVUPS      (BX)(SI*4), Z6
+	VFMSUB213PS  Z6, Z0, Z5
+	VMAXPS       Z4, Z2, Z4
+	VMINPS       Z4, Z3, Z4
+	VMAXPS       Z5, Z2, Z5
+	VMINPS       Z5, Z3, Z5
+	VMOVUPS      all4b400000<>+0(SB), Z6
+	VFMADD231PS  all3fb8aa3b<>+0(SB), Z4, Z6
+	VSUBPS       all4b400000<>+0(SB), Z6, Z7
+	VFNMADD231PS all3f318000<>+0(SB), Z7, Z4
+	VFNMADD231PS allb95e8083<>+0(SB), Z7, Z4
+	VMOVUPS      all39506967<>+0(SB), Z7
+	VFMADD213PS  all3ab743ce<>+0(SB), Z4, Z7
+	VFMADD213PS  all3c088908<>+0(SB), Z4, Z7
+	VFMADD213PS  all3d2aa9c1<>+0(SB), Z4, Z7
+	VFMADD213PS  all3e2aaaaa<>+0(SB), Z4, Z7
+	VFMADD213PS  all3f000000<>+0(SB), Z4, Z7
+	VFMADD213PS  all3f800000<>+0(SB), Z4, Z7
+	VFMADD213PS  all3f800000<>+0(SB), Z4, Z7
+	VPSLLD       $0x17, Z6, Z6
+	VPADDD       all3f800000<>+0(SB), Z6, Z6
+	VMULPS       Z6, Z7, Z7
+	VMOVUPS      all4b400000<>+0(SB), Z4
+	VFMADD231PS  all3fb8aa3b<>+0(SB), Z5, Z4
+	VSUBPS       all4b400000<>+0(SB), Z4, Z6
+	VFNMADD231PS all3f318000<>+0(SB), Z6, Z5
+	VFNMADD231PS allb95e8083<>+0(SB), Z6, Z5
+	VMOVUPS      all39506967<>+0(SB), Z6
+	VFMADD213PS  all3ab743ce<>+0(SB), Z5, Z6
+	VFMADD213PS  all3c088908<>+0(SB), Z5, Z6
+	VFMADD213PS  all3d2aa9c1<>+0(SB), Z5, Z6
+	VFMADD213PS  all3e2aaaaa<>+0(SB), Z5, Z6
+	VFMADD213PS  all3f000000<>+0(SB), Z5, Z6
+	VFMADD213PS  all3f800000<>+0(SB), Z5, Z6
+	VFMADD213PS  all3f800000<>+0(SB), Z5, Z6
+	VPSLLD       $0x17, Z4, Z4
+	VPADDD       all3f800000<>+0(SB), Z4, Z4
+	VMULPS       Z4, Z6, Z6
+	VADDPS       Z6, Z7, Z7
+	VMOVUPS      Z7, (AX)(SI*4)
+	ADDQ         $0x10, SI
+	JMP          loop122
+
+tail123:
+	SUBQ         SI, CX
+	JZ           done124
+	MOVQ         $0x00000001, DI
+	SHLQ         CL, DI
+	DECQ         DI
+	KMOVW        DI, K1
+	VMOVUPS.Z    (DX)(SI*4), K1, Z4
+	VMOVAPS      Z4, Z5
+	VFMSUB213PS  Z1, Z0, Z4
+	VMOVUPS.Z    (BX)(SI*4), K1, Z1
+	VFMSUB213PS  Z1, Z0, Z5
+	VMAXPS       Z4, Z2, Z4
+	VMINPS       Z4, Z3, Z4
+	VMAXPS       Z5, Z2, Z5
+	VMINPS       Z5, Z3, Z5
+	VMOVUPS      all4b400000<>+0(SB), Z0
+	VFMADD231PS  all3fb8aa3b<>+0(SB), Z4, Z0
+	VSUBPS       all4b400000<>+0(SB), Z0, Z1
+	VFNMADD231PS all3f318000<>+0(SB), Z1, Z4
+	VFNMADD231PS allb95e8083<>+0(SB), Z1, Z4
+	VMOVUPS      all39506967<>+0(SB), Z1
+	VFMADD213PS  all3ab743ce<>+0(SB), Z4, Z1
+	VFMADD213PS  all3c088908<>+0(SB), Z4, Z1
+	VFMADD213PS  all3d2aa9c1<>+0(SB), Z4, Z1
+	VFMADD213PS  all3e2aaaaa<>+0(SB), Z4, Z1
+	VFMADD213PS  all3f000000<>+0(SB), Z4, Z1
+	VFMADD213PS  all3f800000<>+0(SB), Z4, Z1
+	VFMADD213PS  all3f800000<>+0(SB), Z4, Z1
+	VPSLLD       $0x17, Z0, Z0
+	VPADDD       all3f800000<>+0(SB), Z0, Z0
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      all4b400000<>+0(SB), Z0
+	VFMADD231PS  all3fb8aa3b<>+0(SB), Z5, Z0
+	VSUBPS       all4b400000<>+0(SB), Z0, Z2
+	VFNMADD231PS all3f318000<>+0(SB), Z2, Z5
+	VFNMADD231PS allb95e8083<>+0(SB), Z2, Z5
+	VMOVUPS      all39506967<>+0(SB), Z2
+	VFMADD213PS  all3ab743ce<>+0(SB), Z5, Z2
+	VFMADD213PS  all3c088908<>+0(SB), Z5, Z2
+	VFMADD213PS  all3d2aa9c1<>+0(SB), Z5, Z2
+	VFMADD213PS  all3e2aaaaa<>+0(SB), Z5, Z2
+	VFMADD213PS  all3f000000<>+0(SB), Z5, Z2
+	VFMADD213PS  all3f800000<>+0(SB), Z5, Z2
+	VFMADD213PS  all3f800000<>+0(SB), Z5, Z2
+	VPSLLD       $0x17, Z0, Z0
+	VPADDD       all3f800000<>+0(SB), Z0, Z0
+	VMULPS       Z0, Z2, Z2
+	VADDPS       Z2, Z1, Z1
+	VMOVUPS      Z1, K1, (AX)(SI*4)
+
+done124:
 	VZEROUPPER
 	RET

@@ -54,17 +54,6 @@ func CrossValidate(ctx context.Context, e backend.Backend, d Embedded, m Method,
 // have seen to say anything: with two, each is learned from a single example.
 const fewestGroups = 3
 
-// A Verdict says of a label whether what was learned of it is kept.
-type Verdict struct {
-	Label string `json:"label"`
-	Kept  bool   `json:"kept"`
-	Why   string `json:"why"`
-	// By how much what was learned is better on photos that it was not learned
-	// from: average precision, and the logarithmic loss less.
-	Precision Interval `json:"average_precision_gain"`
-	Loss      Interval `json:"log_loss_gain"`
-}
-
 // Gate says of which labels what was learned is to be kept: where the scores of
 // cross-validation are better than those before. The logarithmic loss must have
 // fallen, by the whole of its interval (paired bootstrap of groups), and average
@@ -80,8 +69,8 @@ func (s Set) Gate(before, after Scores) []Verdict {
 	verdicts := make([]Verdict, len(s.Labels))
 	groups := s.Groups()
 	for i, l := range s.Labels {
-		loss := e.gain(i, logLoss)
-		v := Verdict{Label: l.Name, Precision: e.gain(i, averagePrecision), Loss: Interval{-loss.Value, -loss.High, -loss.Low}}
+		loss, gain := e.gain(i, logLoss), e.gain(i, averagePrecision)
+		v := Verdict{Label: l.Name}
 		yes, no := make(map[int]bool), make(map[int]bool)
 		for k, y := range e.columns[0][i].truth {
 			if g := groups[e.columns[0][i].rows[k]]; y > 0 {
@@ -92,19 +81,20 @@ func (s Set) Gate(before, after Scores) []Verdict {
 		}
 		switch {
 		case len(yes) == 0:
-			v.Why = "no photo is known to show it"
+			v.Reason = "no photo is known to show it"
 		case len(no) == 0:
-			v.Why = "no photo is known not to show it"
+			v.Reason = "no photo is known not to show it"
 		case len(yes) < fewestGroups:
-			v.Why = fmt.Sprintf("too few photos show it: %d that differ, of %d needed", len(yes), fewestGroups)
+			v.Reason = fmt.Sprintf("too few photos show it: %d that differ, %d are needed", len(yes), fewestGroups)
 		case len(no) < fewestGroups:
-			v.Why = fmt.Sprintf("too few photos are known not to show it: %d that differ, of %d needed", len(no), fewestGroups)
-		case !(v.Precision.Value >= 0):
-			v.Why = "it ranks photos worse than before"
-		case !(v.Loss.Low > 0):
-			v.Why = "it is not surely better than before"
+			v.Reason = fmt.Sprintf("too few photos are known not to show it: %d that differ, %d are needed", len(no), fewestGroups)
 		default:
-			v.Kept, v.Why = true, "it is better than before"
+			v.Before, v.After = e.values[0][i][averagePrecision], e.values[1][i][averagePrecision]
+			v.Low, v.High = gain.Low, gain.High
+			v.Kept = loss.High < 0 && gain.Value >= 0
+			if !v.Kept && gain.Value >= 0 {
+				v.Reason = "its probabilities are not surely better"
+			}
 		}
 		verdicts[i] = v
 	}

@@ -139,17 +139,24 @@ func (l *Linear) pull() error {
 	return nil
 }
 
+// gradients are those of the parts that learn, in the order of Each.
+func (l *Linear) gradients() []backend.Buf { return []backend.Buf{l.g, l.t.g, l.b.g} }
+
 // SumSquares implements Learner.
-func (l *Linear) SumSquares() (float64, error) {
-	sum := l.zero("squares", 1)
-	for _, g := range []backend.Buf{l.g, l.t.g, l.b.g} {
-		l.e.SumSquares(sum, g)
+func (l *Linear) SumSquares() (sum float64, at string, err error) {
+	for i, g := range l.gradients() {
+		part := l.zero("squares", 1)
+		l.e.SumSquares(part, g)
+		value, err := l.read(part)
+		if err != nil {
+			return 0, "", fmt.Errorf("learn on embeddings: %w", err)
+		}
+		if v := float64(value[0]); !finite(v) {
+			at = []string{"labels", "logit_scale", "logit_bias"}[i]
+		}
+		sum += float64(value[0])
 	}
-	value, err := l.read(sum)
-	if err != nil {
-		return 0, fmt.Errorf("learn on embeddings: %w", err)
-	}
-	return float64(value[0]), nil
+	return sum, at, nil
 }
 
 // Update implements Learner. The prior stands in the place of weight decay.
@@ -193,6 +200,9 @@ func (l *Linear) Each(visit func(name string, shape []int, values []float32) (bo
 		}
 		if changed {
 			l.e.Write(p.buf, values)
+			for _, g := range l.gradients() {
+				l.e.Zero(g)
+			}
 		}
 	}
 	return nil

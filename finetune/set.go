@@ -79,6 +79,10 @@ func (s Set) Validate() error {
 	return nil
 }
 
+func (o Origin) String() string {
+	return [...]string{"tag", "folder", "list", "person"}[o]
+}
+
 // Value returns what is known of a photo and a label: +1, −1, or 0 if nobody
 // knows.
 func (s Set) Value(photo, label int) int8 {

@@ -9,11 +9,13 @@ import "sigla/backend"
 // the zero Buf.
 
 // A pass is one run through a tower: the engine, its scratch memory, and
-// whether gradients will be asked for.
+// whether gradients will be asked for, and how far back: block since is the
+// first that they reach, and those before it keep nothing.
 type pass struct {
 	e     backend.Backend
 	mem   *arena
 	train bool
+	since int
 }
 
 // kept returns n values if backward will read them.
@@ -34,16 +36,30 @@ func (p pass) keptOr(b buf, n int) buf {
 
 func (p pass) linear(dst, x buf, l linear, rows, out, in int) {
 	p.e.MatMul(dst, x, l.w, backend.Mat{M: rows, N: out, K: in, TransB: true, Bias: l.b})
+	if l.low != nil {
+		p.lowRank(dst, x, l.low, rows, out, in)
+	}
 }
 
-// linearGrad leaves dx alone if it is the zero Buf: nothing in front learns.
+// linearGrad leaves dx alone if it is the zero Buf, as nothing in front learns,
+// and likewise what is frozen of dl.
 func (p pass) linearGrad(dx, dy, x buf, l, dl linear, rows, out, in int) {
-	if dl.b.Len > 0 {
-		p.e.SumRows(dl.b, dy, rows, out)
+	p.sumRows(dl.b, dy, rows, out)
+	if dl.w.Len > 0 {
+		p.e.MatMul(dl.w, dy, x, backend.Mat{M: out, N: in, K: rows, TransA: true, Add: true})
 	}
-	p.e.MatMul(dl.w, dy, x, backend.Mat{M: out, N: in, K: rows, TransA: true, Add: true})
 	if dx.Len > 0 {
 		p.e.MatMul(dx, dy, l.w, backend.Mat{M: rows, N: in, K: out})
+	}
+	if dl.low != nil {
+		p.lowRankGrad(dx, dy, x, l.low, dl.low, rows, out, in)
+	}
+}
+
+// sumRows adds to the gradient of what all rows share, unless that is frozen.
+func (p pass) sumRows(dst, x buf, rows, cols int) {
+	if dst.Len > 0 {
+		p.e.SumRows(dst, x, rows, cols)
 	}
 }
 
@@ -58,6 +74,13 @@ func (p pass) norm(t Tower, a normActs, x buf, w norm, rows int) {
 }
 
 func (p pass) normGrad(t Tower, dx buf, a, da normActs, x buf, w, dw norm, rows int) {
+	at := p.mem.at
+	for _, frozen := range []*buf{&dw.w, &dw.b} {
+		if frozen.Len == 0 {
+			*frozen = p.mem.take(t.Width) // the engine sums in any case
+		}
+	}
+	p.mem.release(at)
 	p.e.LayerNormGrad(dx, dw.w, dw.b, da.out, x, w.w, a.mean, a.rstd, rows, t.Width)
 }
 
@@ -153,11 +176,13 @@ func (p pass) blockGrad(t Tower, dx buf, a, da blockActs, x buf, w, dw block, s 
 	p.e.Add(dx, dx, da.mid)
 }
 
-// encoder runs the blocks over x and returns their result. Without training,
-// that is x, and each block takes the memory of the one before.
+// encoder runs the blocks over x and returns their result. Blocks that keep
+// nothing write into x, and each takes the memory of the one before.
 func (p pass) encoder(t Tower, acts *[]blockActs, x buf, w []block, s backend.Attn) buf {
 	*acts = (*acts)[:0]
+	train := p.train
 	for i := range w {
+		p.train = train && i >= p.since
 		m := p.mem.at
 		a := p.newBlock(t, x, s)
 		p.block(t, a, x, w[i], s)
@@ -170,10 +195,11 @@ func (p pass) encoder(t Tower, acts *[]blockActs, x buf, w []block, s backend.At
 	return x
 }
 
-// encoderGrad turns the gradient of the encoder's result, d, into that of its
-// input x, in place. Each block reuses the gradient memory of the one behind it.
+// encoderGrad turns the gradient of the encoder's result, d, into that of the
+// input of block p.since, in place; x is the input of the first. Each block
+// reuses the gradient memory of the one behind it.
 func (p pass) encoderGrad(t Tower, d buf, acts []blockActs, x buf, w, dw []block, s backend.Attn) {
-	for i := len(w) - 1; i >= 0; i-- {
+	for i := len(w) - 1; i >= p.since; i-- {
 		m, in := p.mem.at, x
 		if i > 0 {
 			in = acts[i-1].out

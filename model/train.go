@@ -16,6 +16,23 @@ type Trainer struct {
 	weights []tensor // the trainable tensors
 	slots   []slot   // beside weights
 	step    int
+
+	image, text reach
+
+	lora    LoRA
+	adapted []adapted // nil: whole tensors are trained
+	before  []float32 // t' and b when updates were attached
+}
+
+// reach is how far back gradients go in a tower.
+type reach struct {
+	train bool // else the tower is frozen
+	since int  // see pass
+}
+
+func (p pass) to(r reach) pass {
+	p.train, p.since = r.train, r.since
+	return p
 }
 
 // slot is what AdamW keeps for one tensor.
@@ -33,7 +50,7 @@ type Batch struct {
 func (m *Model) NewTrainer() (*Trainer, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	t := &Trainer{m: m, weights: m.w.list(m.cfg)}
+	t := &Trainer{m: m, weights: m.w.list(m.cfg), image: reach{train: true}, text: reach{train: true}}
 	if m.w.tokens.Len == 0 {
 		table := slices.DeleteFunc(slices.Clone(t.weights), func(t tensor) bool { return t.name != tokenTable })
 		carve(m.e, backend.Weight, table)
@@ -80,7 +97,7 @@ func (t *Trainer) Add(b Batch) (loss float32, err error) {
 func (t *Trainer) forward(b Batch) (pass, error) {
 	m := t.m
 	m.mem.release(mark{})
-	p := pass{e: m.e, mem: &m.mem, train: true}
+	p := pass{e: m.e, mem: &m.mem}
 	patches, err := m.patches(p, b.Images)
 	if err != nil {
 		return p, err
@@ -89,16 +106,23 @@ func (t *Trainer) forward(b Batch) (pass, error) {
 	if err != nil {
 		return p, err
 	}
-	p.image(m.cfg, &m.images, patches, &m.w, len(b.Images))
-	p.text(m.cfg, &m.texts, tokens, b.IDs, &m.w)
+	p.to(t.image).image(m.cfg, &m.images, patches, &m.w, len(b.Images))
+	p.to(t.text).text(m.cfg, &m.texts, tokens, b.IDs, &m.w)
 	return p, nil
 }
 
 // backward takes the gradients of the unit rows of images and texts.
 func (t *Trainer) backward(p pass, b Batch, dx, dy buf) {
 	m := t.m
-	t.tokensGrad(p, p.textGrad(m.cfg, &m.texts, dy, b.IDs, &m.w, &t.grads), b.IDs)
-	p.imageGrad(m.cfg, &m.images, dx, &m.w, &t.grads, len(b.Images))
+	if t.text.train {
+		d := p.to(t.text).textGrad(m.cfg, &m.texts, dy, b.IDs, &m.w, &t.grads)
+		if t.grads.tokens.Len > 0 {
+			t.tokensGrad(p, d, b.IDs)
+		}
+	}
+	if t.image.train {
+		p.to(t.image).imageGrad(m.cfg, &m.images, dx, &m.w, &t.grads, len(b.Images))
+	}
 }
 
 // tokensGrad adds the gradient of each token row to its row of the table's.

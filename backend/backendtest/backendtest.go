@@ -49,6 +49,7 @@ func operations() []operation {
 		{"DepthwiseConv", depthwiseConvCases()},
 		{"ReLU6", relu6Cases()},
 		{"SigmoidLoss", sigmoidLossCases()},
+		{"SoftmaxLoss", softmaxLossCases()},
 		{"SumSquares", sumSquaresCases()},
 		{"AdamW", adamWCases()},
 	}

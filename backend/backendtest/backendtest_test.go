@@ -48,6 +48,10 @@ var faults = []struct {
 	{"SigmoidLoss", "dt is by exp(t)", func(e backend.Backend) backend.Backend { return byScale{e} }, "gradient by t"},
 	{"SigmoidLoss", "db is overwritten", func(e backend.Backend) backend.Backend { return lossFault{e, overwriteBias} }, "gradient by b"},
 	{"SigmoidLoss", "keeps all logits", func(e backend.Backend) backend.Backend { return lossFault{e, keepLogits} }, "pairs took"},
+	{"SoftmaxLoss", "exceptions are dropped", func(e backend.Backend) backend.Backend { return lossFault{e, dropExceptions} }, "loss: error"},
+	{"SoftmaxLoss", "dt is by exp(t)", func(e backend.Backend) backend.Backend { return byScale{e} }, "gradient by t"},
+	{"SoftmaxLoss", "the last text is forgotten", func(e backend.Backend) backend.Backend { return forgettingText{e} }, "gradient by y"},
+	{"SoftmaxLoss", "keeps all logits", func(e backend.Backend) backend.Backend { return lossFault{e, keepLogits} }, "pairs took"},
 	{"SumSquares", "overwrites", func(e backend.Backend) backend.Backend { return overwritingSums{e} }, "dst: error"},
 	{"AdamW", "decay through the gradient", func(e backend.Backend) backend.Backend { return adam{e, true} }, "m: error"},
 	{"AdamW", "no bias correction", func(e backend.Backend) backend.Backend { return adam{e, false} }, "w: error"},
@@ -350,6 +354,12 @@ func (e lossFault) SigmoidLoss(loss, dx, dy, dt, db, x, y, t, b backend.Buf, p b
 	e.Backend.SigmoidLoss(loss, dx, dy, dt, db, x, y, t, b, p)
 }
 
+func (e lossFault) SoftmaxLoss(loss, dx, dy, dt, x, y, t backend.Buf, p backend.Pairs) {
+	p.CheckSoftmax(loss, dx, dy, dt, x, y, t)
+	e.fault(e, backend.Buf{}, &p)
+	e.Backend.SoftmaxLoss(loss, dx, dy, dt, x, y, t, p)
+}
+
 func dropExceptions(_ backend.Backend, _ backend.Buf, p *backend.Pairs) { p.Except = nil }
 
 func overwriteBias(e backend.Backend, db backend.Buf, _ *backend.Pairs) { e.Zero(db) }
@@ -362,14 +372,31 @@ func keepLogits(_ backend.Backend, _ backend.Buf, p *backend.Pairs) {
 
 type byScale struct{ backend.Backend }
 
-// SigmoidLoss leaves the chain rule's exp(t) out of dt.
 func (e byScale) SigmoidLoss(loss, dx, dy, dt, db, x, y, t, b backend.Buf, p backend.Pairs) {
 	p.Check(loss, dx, dy, dt, db, x, y, t, b)
+	e.unscale(dt, t, func() { e.Backend.SigmoidLoss(loss, dx, dy, dt, db, x, y, t, b, p) })
+}
+
+func (e byScale) SoftmaxLoss(loss, dx, dy, dt, x, y, t backend.Buf, p backend.Pairs) {
+	p.CheckSoftmax(loss, dx, dy, dt, x, y, t)
+	e.unscale(dt, t, func() { e.Backend.SoftmaxLoss(loss, dx, dy, dt, x, y, t, p) })
+}
+
+// unscale leaves the chain rule's exp(t) out of what run adds to dt.
+func (e byScale) unscale(dt, t backend.Buf, run func()) {
 	before, _ := read(e, dt)
-	e.Backend.SigmoidLoss(loss, dx, dy, dt, db, x, y, t, b, p)
+	run()
 	after, _ := read(e, dt)
 	logScale, _ := read(e, t)
 	e.Write(dt, []float32{before[0] + (after[0]-before[0])/float32(math.Exp(float64(logScale[0])))})
+}
+
+type forgettingText struct{ backend.Backend }
+
+// SoftmaxLoss has no gradient for the last text.
+func (e forgettingText) SoftmaxLoss(loss, dx, dy, dt, x, y, t backend.Buf, p backend.Pairs) {
+	e.Backend.SoftmaxLoss(loss, dx, dy, dt, x, y, t, p)
+	e.Zero(dy.Slice(dy.Len-p.Dim, p.Dim))
 }
 
 type adam struct {

@@ -89,7 +89,9 @@ func benchmarks() []benchmark {
 		benchConv("starter 56 k5 s2", backend.Conv{Batch: 4, Height: 56, Width: 56, Channels: 144, Kernel: 5, Stride: 2}),
 		benchConv("starter 7 k5", backend.Conv{Batch: 4, Height: 7, Width: 7, Channels: 1152, Kernel: 5, Stride: 1}),
 		benchReLU6("starter", 4*112*112*96),
-		benchLoss("1024 pairs", 1024, 768),
+		benchLoss("SigmoidLoss/1024 pairs", sigmoidLoss, 1024, 768),
+		benchLoss("SigmoidLoss/4096 pairs", sigmoidLoss, 4096, 768),
+		benchLoss("SoftmaxLoss/1024 pairs", softmaxLoss, 1024, 768),
 		benchSumSquares("4M", 1<<22),
 		benchAdamW("4M", 1<<22),
 	}
@@ -182,13 +184,12 @@ func benchReLU6(name string, n int) benchmark {
 }
 
 // benchLoss counts three products: the logits, dx and dy.
-func benchLoss(name string, n, dim int) benchmark {
-	return benchmark{"SigmoidLoss/" + name, func(s *stage) (func(), backend.Buf) {
-		x, y := load(s, unitRows(s.numbers, n, dim)), load(s, unitRows(s.numbers, n, dim))
-		t, b := load(s, []float32{2.3}), load(s, []float32{-10})
-		loss, dx, dy, dt, db := s.out(1), s.out(n*dim), s.out(n*dim), s.out(1), s.out(1)
+func benchLoss(name string, l pairLoss, n, dim int) benchmark {
+	return benchmark{name, func(s *stage) (func(), backend.Buf) {
+		in := []backend.Buf{load(s, unitRows(s.numbers, n, dim)), load(s, unitRows(s.numbers, n, dim)), load(s, []float32{2.3}), load(s, []float32{-10})}
+		loss, din := s.out(1), []backend.Buf{s.out(n * dim), s.out(n * dim), s.out(1), s.out(1)}
 		p := backend.Pairs{Rows: n, Cols: n, Dim: dim, Default: -1, Diagonal: true}
-		return func() { s.SigmoidLoss(loss, dx, dy, dt, db, x, y, t, b, p) }, loss
+		return func() { l.call(s, loss, din, in, p) }, loss
 	}, 6 * float64(n) * float64(n) * float64(dim), 0}
 }
 

@@ -124,6 +124,19 @@ var wrongCalls = []wrongCall{
 	{"SigmoidLoss", "column outside", wrongPairs(backend.Pairs{Except: []backend.Pair{{Col: 3}}})},
 	{"SigmoidLoss", "pair listed twice", wrongPairs(backend.Pairs{Except: []backend.Pair{{Col: 1}, {Col: 1}}})},
 	{"SigmoidLoss", "pairs out of order", wrongPairs(backend.Pairs{Except: []backend.Pair{{Row: 1}, {Col: 2}}})},
+	{"SoftmaxLoss", "dy of rows", func(e backend.Backend, b func(int) backend.Buf) {
+		e.SoftmaxLoss(b(1), b(4), b(4), b(1), b(4), b(6), b(1), backend.Pairs{Rows: 2, Cols: 3, Dim: 2})
+	}},
+	{"SoftmaxLoss", "dt is missing", func(e backend.Backend, b func(int) backend.Buf) {
+		e.SoftmaxLoss(b(1), b(4), b(6), none, b(4), b(6), b(1), backend.Pairs{Rows: 2, Cols: 3, Dim: 2})
+	}},
+	{"SoftmaxLoss", "dx is x", func(e backend.Backend, b func(int) backend.Buf) {
+		x := b(4)
+		e.SoftmaxLoss(b(1), x, b(6), b(1), x, b(6), b(1), backend.Pairs{Rows: 2, Cols: 3, Dim: 2})
+	}},
+	{"SoftmaxLoss", "row outside", func(e backend.Backend, b func(int) backend.Buf) {
+		e.SoftmaxLoss(b(1), b(4), b(6), b(1), b(4), b(6), b(1), backend.Pairs{Rows: 2, Cols: 3, Dim: 2, Except: []backend.Pair{{Row: 2}}})
+	}},
 	{"SumSquares", "dst is long", func(e backend.Backend, b func(int) backend.Buf) { e.SumSquares(b(2), b(4)) }},
 	{"SumSquares", "x is missing", func(e backend.Backend, b func(int) backend.Buf) { e.SumSquares(b(1), none) }},
 	{"AdamW", "v is short", func(e backend.Backend, b func(int) backend.Buf) {

@@ -24,18 +24,23 @@ type goldenLoss struct {
 	DBias  float64
 }
 
-func TestSigmoidLossGolden(t *testing.T) {
+func readGolden(t *testing.T, golden any) {
+	t.Helper()
 	data, err := os.ReadFile("../../model/testdata/golden/vectors.json")
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := json.Unmarshal(data, golden); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSigmoidLossGolden(t *testing.T) {
 	var golden struct {
 		Plain  []goldenLoss `json:"sigmoid_loss"`
 		Masked []goldenLoss `json:"sigmoid_loss_multi_positive_masked"`
 	}
-	if err := json.Unmarshal(data, &golden); err != nil {
-		t.Fatal(err)
-	}
+	readGolden(t, &golden)
 	if len(golden.Plain) == 0 || len(golden.Masked) == 0 {
 		t.Fatal("no golden losses")
 	}
@@ -53,6 +58,59 @@ func TestSigmoidLossGolden(t *testing.T) {
 	}
 }
 
+func TestSoftmaxLossGolden(t *testing.T) {
+	var golden struct {
+		Losses []struct {
+			goldenLoss
+			LogScale  float64 `json:"logit_scale"`
+			DLogScale float64 `json:"dlogit_scale"`
+		} `json:"clip_infonce"`
+	}
+	readGolden(t, &golden)
+	if len(golden.Losses) == 0 {
+		t.Fatal("no golden losses")
+	}
+	for _, g := range golden.Losses {
+		g.TPrime, g.DT = g.LogScale, g.DLogScale
+		g.expect(t, g.through(t, backend.Pairs{Default: -1, Diagonal: true}, func(e backend.Backend, loss, dx, dy, dt, _, x, y, tPrime, _ backend.Buf, p backend.Pairs) {
+			e.SoftmaxLoss(loss, dx, dy, dt, x, y, tPrime, p)
+		}))
+	}
+}
+
+// Pairs whose label is 0 are as if they were not there; several targets share;
+// and what has no target is left out of the mean.
+func TestSoftmaxLossOfSomePairs(t *testing.T) {
+	e := ref.New()
+	// With unit vectors of two directions every logit is 0 or 1.
+	x, y, tPrime := load(e, 1, 0, 0, 1, 1, 0), load(e, 1, 0, 0, 1), load(e, 0)
+	loss, dx, dy, dt := load(e, 0), load(e, make([]float32, 6)...), load(e, make([]float32, 4)...), load(e, 0)
+	for _, c := range []struct {
+		name string
+		p    backend.Pairs
+		want float64
+	}{
+		// Logits: 1 0, 0 1, 1 0.
+		{"two targets share", backend.Pairs{Default: -1, Diagonal: true, Except: []backend.Pair{{Row: 0, Col: 1, Label: 1}, {Row: 2, Col: 0, Label: 0}, {Row: 2, Col: 1, Label: 0}}},
+			// Row 0: lse(1, 0) − ½, row 1: lse − 1. Column 0: lse − 1, column 1: lse − ½.
+			math.Log(math.E+1) - 0.75},
+		{"no target", backend.Pairs{Default: -1}, 0},
+		{"one target alone", backend.Pairs{Except: []backend.Pair{{Row: 2, Col: 1, Label: 1}}}, 0},
+		{"a row without target", backend.Pairs{Default: -1, Diagonal: true},
+			(math.Log(math.E+1)-1)/2 + (math.Log(2*math.E+1)-1+math.Log(math.E+2)-1)/4},
+	} {
+		c.p.Rows, c.p.Cols, c.p.Dim = 3, 2, 2
+		e.SoftmaxLoss(loss, dx, dy, dt, x, y, tPrime, c.p)
+		var got [1]float32
+		if err := e.Read(got[:], loss); err != nil {
+			t.Fatal(err)
+		}
+		if math.Abs(float64(got[0])-c.want) > 1e-6 {
+			t.Errorf("%s: loss %g, want %g", c.name, got[0], c.want)
+		}
+	}
+}
+
 // pairs names every label; pairs that weigh no more than limit are left out.
 func (g goldenLoss) pairs(limit float64) backend.Pairs {
 	var p backend.Pairs
@@ -67,8 +125,12 @@ func (g goldenLoss) pairs(limit float64) backend.Pairs {
 	return p
 }
 
-// run returns loss, dt, db, then dx and dy through the normalisation.
 func (g goldenLoss) run(t *testing.T, p backend.Pairs) []float64 {
+	return g.through(t, p, backend.Backend.SigmoidLoss)
+}
+
+// through returns the loss, dt, db, then dx and dy through the normalisation.
+func (g goldenLoss) through(t *testing.T, p backend.Pairs, run func(e backend.Backend, loss, dx, dy, dt, db, x, y, t, b backend.Buf, p backend.Pairs)) []float64 {
 	e := ref.New()
 	p.Rows, p.Cols, p.Dim = len(g.X), len(g.Y), len(g.X[0])
 	all := e.Alloc(3+(p.Rows+p.Cols)*p.Dim, backend.Scratch)
@@ -78,7 +140,7 @@ func (g goldenLoss) run(t *testing.T, p backend.Pairs) []float64 {
 	normX, normY := e.Alloc(p.Rows, backend.Scratch), e.Alloc(p.Cols, backend.Scratch)
 	e.Normalize(x, normX, x, p.Rows, p.Dim)
 	e.Normalize(y, normY, y, p.Cols, p.Dim)
-	e.SigmoidLoss(loss, dx, dy, dt, db, x, y, load(e, float32(g.TPrime)), load(e, float32(g.Bias)), p)
+	run(e, loss, dx, dy, dt, db, x, y, load(e, float32(g.TPrime)), load(e, float32(g.Bias)), p)
 	e.NormalizeGrad(dx, dx, x, normX, p.Rows, p.Dim)
 	e.NormalizeGrad(dy, dy, y, normY, p.Cols, p.Dim)
 	got := make([]float32, all.Len)

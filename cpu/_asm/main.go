@@ -26,6 +26,7 @@ func main() {
 			rows(v)
 			optimizer(v)
 			loss(v)
+			softmaxes(v)
 		}
 	case "conv":
 		for _, v := range []isa{avx2, avx512} {

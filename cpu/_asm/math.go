@@ -13,6 +13,11 @@ const (
 	expHigh = 88.37
 )
 
+// faint is where the probabilities of a loss end: e^-64 is far below what a sum
+// of them can tell from nothing, and its products with rows are normal numbers,
+// which some processors multiply a hundred times as fast as subnormal ones.
+const faint = -64
+
 // clamp limits x; a NaN stays, since MAXPS and MINPS return the operand that
 // is first here.
 func clamp(x, low, high reg.VecVirtual) {
