@@ -9,13 +9,23 @@ import "sigla/backend"
 // the zero Buf.
 
 // A pass is one run through a tower: the engine, its scratch memory, and
-// whether gradients will be asked for, and how far back: block since is the
-// first that they reach, and those before it keep nothing.
+// whether gradients will be asked for, and how far back.
 type pass struct {
-	e     backend.Backend
-	mem   *arena
-	train bool
-	since int
+	e   backend.Backend
+	mem *arena
+	reach
+}
+
+// reach is how far back gradients go in a tower.
+type reach struct {
+	train bool // else nowhere
+	since int  // the first block that they reach; those before it keep nothing
+	embed bool // they reach what is in front of the blocks; then since is 0
+}
+
+func (p pass) to(r reach) pass {
+	p.reach = r
+	return p
 }
 
 // kept returns n values if backward will read them.
@@ -135,6 +145,7 @@ func (p pass) attentionGrad(t Tower, dx, dctx, tmp buf, a, da attnActs, x, ctx b
 }
 
 type blockActs struct {
+	in   buf
 	ln1  normActs
 	attn attnActs
 	mid  buf // after the first residual
@@ -147,7 +158,7 @@ type blockActs struct {
 // trained both residuals are added to x in place.
 func (p pass) newBlock(t Tower, x buf, s backend.Attn) blockActs {
 	rows := s.Batch * s.Queries
-	return blockActs{p.newNorm(t, rows), p.newAttn(t, s), p.keptOr(x, x.Len),
+	return blockActs{x, p.newNorm(t, rows), p.newAttn(t, s), p.keptOr(x, x.Len),
 		p.newNorm(t, rows), p.newMLP(t, rows), p.keptOr(x, x.Len)}
 }
 
@@ -176,12 +187,13 @@ func (p pass) blockGrad(t Tower, dx buf, a, da blockActs, x buf, w, dw block, s 
 	p.e.Add(dx, dx, da.mid)
 }
 
-// encoder runs the blocks over x and returns their result. Blocks that keep
-// nothing write into x, and each takes the memory of the one before.
-func (p pass) encoder(t Tower, acts *[]blockActs, x buf, w []block, s backend.Attn) buf {
-	*acts = (*acts)[:0]
+// encoder runs the blocks from the one at begin on over its input x, and returns
+// their result. Blocks that keep nothing write into x, and each takes the memory
+// of the one before.
+func (p pass) encoder(t Tower, acts *[]blockActs, begin int, x buf, w []block, s backend.Attn) buf {
+	*acts = append((*acts)[:0], make([]blockActs, begin)...)
 	train := p.train
-	for i := range w {
+	for i := begin; i < len(w); i++ {
 		p.train = train && i >= p.since
 		m := p.mem.at
 		a := p.newBlock(t, x, s)
@@ -196,17 +208,14 @@ func (p pass) encoder(t Tower, acts *[]blockActs, x buf, w []block, s backend.At
 }
 
 // encoderGrad turns the gradient of the encoder's result, d, into that of the
-// input of block p.since, in place; x is the input of the first. Each block
-// reuses the gradient memory of the one behind it.
-func (p pass) encoderGrad(t Tower, d buf, acts []blockActs, x buf, w, dw []block, s backend.Attn) {
+// input of block p.since, in place. Each block reuses the gradient memory of the
+// one behind it.
+func (p pass) encoderGrad(t Tower, d buf, acts []blockActs, w, dw []block, s backend.Attn) {
 	for i := len(w) - 1; i >= p.since; i-- {
-		m, in := p.mem.at, x
-		if i > 0 {
-			in = acts[i-1].out
-		}
+		m := p.mem.at
 		da := p.newBlock(t, d, s)
 		da.out = d
-		p.blockGrad(t, d, acts[i], da, in, w[i], dw[i], s)
+		p.blockGrad(t, d, acts[i], da, acts[i].in, w[i], dw[i], s)
 		p.mem.release(m)
 	}
 }

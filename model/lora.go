@@ -167,10 +167,10 @@ func (m *Model) NewLoRA(o LoRA) (*Trainer, error) {
 	defer m.mu.Unlock()
 	t := &Trainer{m: m, lora: o}
 	if o.Image {
-		t.image = reach{true, o.first(m.w.image)}
+		t.image = reach{train: true, since: o.first(m.w.image)}
 	}
 	if o.Text {
-		t.text = reach{true, o.first(m.w.text)}
+		t.text = reach{train: true, since: o.first(m.w.text)}
 	}
 	t.grads.image, t.grads.text = make([]block, len(m.w.image)), make([]block, len(m.w.text))
 	t.adapted = o.adapted(m.cfg, &m.w, &t.grads)

@@ -2,6 +2,7 @@ package model
 
 import (
 	"cmp"
+	"context"
 	"math"
 	"path/filepath"
 	"slices"
@@ -45,7 +46,7 @@ func attach(t *testing.T, m *Model, o LoRA) *Trainer {
 
 func add(t *testing.T, tr *Trainer, b Batch) float32 {
 	t.Helper()
-	loss, err := tr.Add(b)
+	loss, err := tr.Add(context.Background(), b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,8 +225,8 @@ func TestLoRATraining(t *testing.T) {
 		same(t, engine+": a new update", embedAll(t, m, bicubic), before)
 		b := goldenBatch(t, m, bicubic)
 		first := add(t, tr, b)
-		for range 20 {
-			if err := tr.Step(backend.Adam{LR: 1e-2, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, Scale: 1}); err != nil {
+		for i := range 20 {
+			if err := tr.Step(backend.Adam{LR: 1e-2, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, Scale: 1, Step: i + 1}, false); err != nil {
 				t.Fatal(err)
 			}
 			add(t, tr, b)
