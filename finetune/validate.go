@@ -54,7 +54,7 @@ func logitColumns(p backend.Pairs, logits []float32) (rows, cols []column) {
 			if z != 0 {
 				l := float64(logits[i*p.Cols+j])
 				for _, c := range []*column{&rows[i], &cols[j]} {
-					c.photos, c.score, c.truth = append(c.photos, i), append(c.score, l), append(c.truth, z)
+					c.rows, c.score, c.truth = append(c.rows, i), append(c.score, l), append(c.truth, z)
 				}
 			}
 		}
@@ -65,7 +65,7 @@ func logitColumns(p backend.Pairs, logits []float32) (rows, cols []column) {
 // look averages the precision of the columns that have both sides.
 func look(cols []column) (v Validation) {
 	for _, c := range cols {
-		if p := c.sorted().averagePrecision(nil); !math.IsNaN(p) {
+		if p := c.sorted().measure(nil, 0)[averagePrecision]; !math.IsNaN(p) {
 			v.Labels++
 			v.AveragePrecision += p
 		}
@@ -119,7 +119,9 @@ func (c column) sorted() column {
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(c.score[b], c.score[a]) })
 	var s column
 	for _, i := range order {
-		s.photos, s.score, s.truth = append(s.photos, c.photos[i]), append(s.score, c.score[i]), append(s.truth, c.truth[i])
+		z, y := c.score[i], c.truth[i]
+		s.rows, s.score, s.truth = append(s.rows, c.rows[i]), append(s.score, z), append(s.truth, y)
+		s.p, s.loss = append(s.p, sigmoid(z)), append(s.loss, softplus(-float64(y)*z))
 	}
 	return s
 }
