@@ -88,6 +88,13 @@ func (s Set) Folds(k int, seed uint64) [][]int {
 	return s.Split(slices.Repeat([]float64{1 / float64(k)}, k), seed)
 }
 
+// Halves divides the photos into those to learn from and a fifth to look at; see
+// Split.
+func (s Set) Halves(seed uint64) (learn, look []int) {
+	parts := s.Split([]float64{0.8, 0.2}, seed)
+	return parts[0], parts[1]
+}
+
 // Rest returns all photos of the set that are not in part.
 func (s Set) Rest(part []int) []int {
 	out := make([]bool, len(s.Photos))
