@@ -76,6 +76,37 @@ func (t *Trainer) Front(ctx context.Context, photos []any) ([]any, error) {
 	return out, nil
 }
 
+// Embed returns the unit embeddings of photos, from Prepare or Front, as the
+// tower is now.
+func (t *Trainer) Embed(ctx context.Context, photos []any) ([][]float32, error) {
+	return inBatches("photos", photos, func(part []any) ([][]float32, error) {
+		m := t.m
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.mem.release(mark{})
+		n := len(part) * m.cfg.Dim
+		s := &step{Trainer: t, ctx: ctx, p: pass{e: m.e, mem: &m.mem}, Batch: Batch{Images: part, Micro: len(part)}}
+		s.x = s.p.mem.take(n)
+		if err := s.embedImages(); err != nil {
+			return nil, err
+		}
+		return m.readRows(s.x, len(part))
+	})
+}
+
+// Size is how many bytes a photo from Prepare or Front takes.
+func Size(photo any) int64 {
+	switch x := photo.(type) {
+	case []float32:
+		return 4 * int64(len(x))
+	case Embedding:
+		return 4 * int64(len(x))
+	case front:
+		return 4 * int64(len(x.rows))
+	}
+	return 0
+}
+
 func (t *Trainer) front(photos []any) ([]any, error) {
 	m := t.m
 	m.mu.Lock()
