@@ -221,14 +221,14 @@ func corners(points []Point) []Point {
 	return kept
 }
 
-// valueCells is the width of a Value.
-const valueCells = 8
+// ValueCells is the width of a Value.
+const ValueCells = 8
 
 // Value writes a number in exactly 8 cells, on the right: four significant
 // digits, or as many as there are before the point.
 func Value(v float64) string {
 	s := strconv.FormatFloat(v, 'e', 2, 64)
-	for digits := 1; len(s) > valueCells; digits-- {
+	for digits := 1; len(s) > ValueCells; digits-- {
 		s = strconv.FormatFloat(v, 'e', digits, 64)
 	}
 	switch size := math.Abs(v); {
@@ -244,5 +244,5 @@ func Value(v float64) string {
 		before := max(0, int(math.Floor(math.Log10(size)))+1)
 		s = strconv.FormatFloat(v, 'f', max(0, min(4-before, 4)), 64)
 	}
-	return strings.Repeat(" ", max(0, valueCells-len([]rune(s)))) + s
+	return strings.Repeat(" ", max(0, ValueCells-len([]rune(s)))) + s
 }

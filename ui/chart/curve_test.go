@@ -191,7 +191,7 @@ func TestCurveScreens(t *testing.T) {
 	draw := func(name string, p Plot) {
 		b.WriteString(name + "\n")
 		for i, row := range p.Rows {
-			axis := strings.Repeat(" ", valueCells)
+			axis := strings.Repeat(" ", ValueCells)
 			if i == 0 {
 				axis = Value(p.Hi)
 			} else if i == len(p.Rows)-1 {
@@ -241,7 +241,7 @@ func TestValue(t *testing.T) {
 		if got != c.want {
 			t.Errorf("Value(%v) = %q, want %q", c.v, got, c.want)
 		}
-		if n := utf8.RuneCountInString(got); n != valueCells {
+		if n := utf8.RuneCountInString(got); n != ValueCells {
 			t.Errorf("Value(%v) is %d wide", c.v, n)
 		}
 	}
