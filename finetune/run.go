@@ -66,7 +66,7 @@ func Open(dir string, l Learner) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	if run.files, err = openFolder(dir); err != nil {
+	if run.files, err = openFolder(dir, r.Base); err != nil {
 		return nil, err
 	}
 	steps, err := Checkpoints(dir)
