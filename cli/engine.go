@@ -17,8 +17,9 @@ import (
 // encoder is a model on its engine.
 type encoder struct {
 	*model.Model
-	engine *cpu.Engine
-	texts  *textCache // nil: none
+	engine  *cpu.Engine
+	texts   *textCache // nil: none
+	adapter *adapter   // nil: none
 }
 
 // EmbedTexts embeds texts, or finds them embedded already.
@@ -32,13 +33,34 @@ func (e *encoder) EmbedTexts(ctx context.Context, texts []string) ([][]float32, 
 // Device says where and how precisely it computes: "cpu avx512 · f32".
 func (e *encoder) Device() string { return e.engine.String() + " · f32" }
 
-// open loads the model that the settings name, fetched from the hub if need be.
+// open loads the model and the adapter that the settings name, the model fetched
+// from the hub if need be.
 func (a *app) open(ctx context.Context) (*encoder, error) {
 	src, err := a.source(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return a.load(src)
+	return a.use(src)
+}
+
+// use loads a model with the adapter that the settings name.
+func (a *app) use(src model.Source) (*encoder, error) {
+	e, err := a.load(src)
+	if err != nil {
+		return nil, err
+	}
+	d, err := a.openAdapter(e.Model.Info())
+	if d != nil {
+		err = e.adapt(d)
+	}
+	if err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	if d != nil {
+		a.adapted = d.name
+		e.texts = newTextCache(e.Model.Info(), e.Device(), src)
+	}
+	return e, nil
 }
 
 // load puts a model onto the engine that the settings name.

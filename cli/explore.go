@@ -81,7 +81,7 @@ func (a *app) explore(ctx context.Context, e exploration) error {
 		History:  e.history.lines(),
 		Remember: e.history.remember(),
 		Load: func(context.Context) (ui.Encoder, error) {
-			enc, err := a.load(src)
+			enc, err := a.use(src)
 			if err != nil {
 				return nil, err
 			}

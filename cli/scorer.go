@@ -41,6 +41,7 @@ func newScorer(ctx context.Context, set label.Set, enc *encoder, by *settings) (
 		s.odds, s.read = s.score.Choosing()
 	}
 	for _, l := range set.Labels {
+		l = enc.Tune(l)
 		adjust := model.Adjust{Scale: l.Scale, Delta: l.Bias}
 		s.adjust = append(s.adjust, adjust)
 		s.cuts = append(s.cuts, s.read.Cut(l.Cutoff(), adjust))

@@ -100,7 +100,7 @@ func (c Card) String() string {
 		*Validation
 	}{{"before", c.Before}, {"after", c.After}} {
 		if v.Validation != nil {
-			line(v.name, "average precision %.3f, loss %.4f, of %d photos and %d labels not learned from", v.AveragePrecision, v.Loss, v.Photos, v.Labels)
+			line(v.name, "average precision %.3f, loss %.4f, of %s and %s not learned from", v.AveragePrecision, v.Loss, plural(v.Photos, "photo"), plural(v.Labels, "label"))
 		}
 	}
 	for _, v := range c.Gate {
@@ -110,12 +110,12 @@ func (c Card) String() string {
 }
 
 func (s Summary) String() string {
-	parts := []string{fmt.Sprintf("%d photos", s.Photos)}
+	parts := []string{plural(s.Photos, "photo")}
 	if s.Labels > 0 {
-		parts = append(parts, fmt.Sprintf("%d labels", s.Labels))
+		parts = append(parts, plural(s.Labels, "label"))
 	}
 	if s.Captions > 0 {
-		parts = append(parts, fmt.Sprintf("%d captions", s.Captions))
+		parts = append(parts, plural(s.Captions, "caption"))
 	}
 	var origins []string
 	for origin := range s.Known {
@@ -140,6 +140,13 @@ func (v Verdict) String() string {
 		return fmt.Sprintf("%s: %s: %s", v.Label, verdict, v.Reason)
 	}
 	return fmt.Sprintf("%s: %s, average precision %.3f → %.3f (%+.3f to %+.3f)", v.Label, verdict, v.Before, v.After, v.Low, v.High)
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // short is enough of a digest to tell models apart by eye.

@@ -26,7 +26,6 @@ type Trainer struct {
 
 	lora    LoRA
 	adapted []adapted // nil: whole tensors are trained
-	before  []float32 // t' and b when updates were attached
 }
 
 // slot is what AdamW keeps for one tensor.
