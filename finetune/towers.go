@@ -21,7 +21,6 @@ type Towers struct {
 	set  Set
 	o    TowersOptions
 	rows []int // photos that are learned from
-	held []int // photos that are looked at
 
 	ids   [][][]int32       // of each label the prompts; of each photo its caption
 	fixed []model.Embedding // of each label or photo, if the text tower is frozen
@@ -56,12 +55,8 @@ func NewTowers(m *model.Model, t *model.Trainer, set Set, o TowersOptions) (*Tow
 	if err := set.Validate(); err != nil {
 		return nil, fmt.Errorf("train: %w", err)
 	}
-	l := &Towers{m: m, t: t, set: set, o: o, held: o.Held, photos: map[string]any{}, bad: map[string]bool{}}
-	for i, p := range set.Photos {
-		if _, held := slices.BinarySearch(o.Held, i); !held && l.teaches(p) {
-			l.rows = append(l.rows, i)
-		}
-	}
+	l := &Towers{m: m, t: t, set: set, o: o, photos: map[string]any{}, bad: map[string]bool{}}
+	l.choose()
 	var texts [][]string
 	for _, label := range set.Labels {
 		texts = append(texts, label.Texts)
@@ -86,6 +81,15 @@ func NewTowers(m *model.Model, t *model.Trainer, set Set, o TowersOptions) (*Tow
 		}
 	}
 	return l, nil
+}
+
+// choose tells the photos that are learned from.
+func (l *Towers) choose() {
+	for i, p := range l.set.Photos {
+		if _, held := slices.BinarySearch(l.o.Held, i); !held && l.teaches(p) {
+			l.rows = append(l.rows, i)
+		}
+	}
 }
 
 // teaches reports whether there is anything to learn from a photo.

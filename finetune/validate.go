@@ -131,7 +131,7 @@ const lookBatch = 64
 
 // embedHeld embeds the photos held back that can be read.
 func (l *Towers) embedHeld(ctx context.Context) (images [][]float32, photos []int, err error) {
-	for part := range slices.Chunk(l.held, lookBatch) {
+	for part := range slices.Chunk(l.o.Held, lookBatch) {
 		prepared, read, err := l.load(ctx, part)
 		if err != nil {
 			return nil, nil, err
