@@ -29,6 +29,9 @@ func catalogued(dir string) *gallery.Gallery {
 // makes other pixels, and these other vectors.
 func (e *encoder) catalogModel() catalog.Model {
 	i := e.Info()
+	if plain := e.Model.Info(); e.adapter != nil && plain.Digest == e.adapter.Card.Base.Digest {
+		i = plain // only the reading of the vectors is another
+	}
 	return catalog.Model{Digest: i.Digest, Preprocess: preprocess.Version + photo.DecoderVersion(), Dim: i.Width, Name: i.Name}
 }
 

@@ -39,6 +39,7 @@ type app struct {
 	progress       *progress
 	threads        int // to compute with; the explorer itself runs beside them
 	settings       settings
+	adapted        string // name of the adapter that is in use, or ""
 	root           *cobra.Command
 	began          bool  // a command began its work
 	err            error // of its work

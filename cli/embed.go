@@ -97,11 +97,12 @@ func (o *output) vector(kind, name string, vector []float32) error {
 			Path      string    `json:"path,omitempty"`
 			Text      string    `json:"text,omitempty"`
 			Embedding []float32 `json:"embedding"`
+			Adapter   string    `json:"adapter,omitempty"`
 		}
 		if kind == "text" {
-			return o.object(embedding{Text: name, Embedding: vector})
+			return o.object(embedding{Text: name, Embedding: vector, Adapter: *o.adapted})
 		}
-		return o.object(embedding{Path: name, Embedding: vector})
+		return o.object(embedding{Path: name, Embedding: vector, Adapter: *o.adapted})
 	}
 	numbers := make([]string, len(vector))
 	for i, x := range vector {

@@ -21,9 +21,10 @@ import (
 // loaded again onto the processor, and what was asked for is done there.
 type encoder struct {
 	*model.Model
-	engine engine
-	cpu    *cpu.Engine // compares vectors; it is engine, too, where there is no other
-	texts  *textCache  // nil: none
+	engine  engine
+	cpu     *cpu.Engine // compares vectors; it is engine, too, where there is no other
+	texts   *textCache  // nil: none
+	adapter *adapter    // nil: none
 
 	storage string // of the weights, if it is not f32
 	reload  func() (*model.Model, error)
@@ -71,6 +72,11 @@ func (e *encoder) fallBack() (*model.Model, error) {
 		return m, nil
 	}
 	m, err := e.reload()
+	if err == nil && e.adapter != nil {
+		if err = m.Apply(e.adapter.Patch()); err != nil {
+			err = errors.Join(err, m.Close())
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("go on with the cpu: %w", err)
 	}
@@ -114,13 +120,34 @@ func (e *encoder) Close() error {
 	return errors.Join(errs...)
 }
 
-// open loads the model that the settings name, fetched from the hub if need be.
+// open loads the model and the adapter that the settings name, the model fetched
+// from the hub if need be.
 func (a *app) open(ctx context.Context) (*encoder, error) {
 	src, err := a.source(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return a.load(ctx, src)
+	return a.use(ctx, src)
+}
+
+// use loads a model with the adapter that the settings name.
+func (a *app) use(ctx context.Context, src model.Source) (*encoder, error) {
+	e, err := a.load(ctx, src)
+	if err != nil {
+		return nil, err
+	}
+	d, err := a.openAdapter(e.Model.Info())
+	if d != nil {
+		err = e.adapt(d)
+	}
+	if err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	if d != nil {
+		a.adapted = d.name
+		e.texts = newTextCache(e.Model.Info(), e.Device(), src)
+	}
+	return e, nil
 }
 
 // load puts a model onto the engine that the settings name.

@@ -81,7 +81,7 @@ func (a *app) explore(ctx context.Context, e exploration) error {
 		History:  e.history.lines(),
 		Remember: e.history.remember(),
 		Load: func(ctx context.Context) (ui.Encoder, error) {
-			enc, err := a.load(ctx, src)
+			enc, err := a.use(ctx, src)
 			if err != nil {
 				return nil, err
 			}

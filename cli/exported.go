@@ -196,6 +196,7 @@ func (a *app) labelPhotos(ctx context.Context, c *collector, paths []string) err
 	if c.scorer, err = newScorer(ctx, c.x.set, enc, &a.settings); err != nil {
 		return err
 	}
+	a.warnMissing(enc.adapter, c.x.set)
 	c.x.model = enc.Info().Name
 	c.g.UseModel(enc.catalogModel())
 	c.g.UseScanner(enc.cpu)

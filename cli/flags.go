@@ -17,6 +17,7 @@ import (
 // file say.
 type settings struct {
 	model, device, precision string
+	adapter                  string
 	labels                   string // a comma list, a file, or the name of a saved set
 	templates                []string
 	bias, temperature        float64 // δ; the wanted exp(t'), 0 for the checkpoint's
@@ -41,6 +42,8 @@ type option struct {
 var options = []option{
 	{name: "model", value: "folder", help: "model to use: a folder with config.json, a tokenizer and model.safetensors, or a name on the Hugging Face hub, which is fetched once (the built-in starter)",
 		set: func(s *settings, text string) error { s.model = text; return nil }},
+	{name: "adapter", value: "name", help: "what was learned from your photos, to use with the model: the name of a kept adapter or a file; none for the model as it was published (the adapter that was made its default)",
+		set: func(s *settings, text string) error { s.adapter = text; return nil }},
 	{name: "device", value: "name", initial: "auto", choices: []string{"auto", "cpu", "gpu", "gpu:software"}, env: "SIGLA_DEVICE",
 		help: "where to compute: auto, cpu, gpu or gpu:software",
 		set:  func(s *settings, text string) error { s.device = text; return nil }},

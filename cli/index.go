@@ -104,7 +104,9 @@ func (a *app) runIndex(ctx context.Context, args []string) (err error) {
 	if err := errors.Join(err, c.PutRun(context.WithoutCancel(ctx), &run)); err != nil {
 		return err
 	}
-	return a.output().indexed(summarize(g, run.Ended.Sub(run.Started)))
+	s := summarize(g, run.Ended.Sub(run.Started))
+	s.Adapter = a.adapted
+	return a.output().indexed(s)
 }
 
 // indexPhotos embeds the photos under paths and reads their tags beside it.
@@ -144,6 +146,7 @@ type summary struct {
 	Tagged      int             `json:"tagged"`       // photos that have tags
 	Tags        int             `json:"tags"`         // different ones, people among them
 	TagProblems []failure       `json:"tag_problems"` // sidecars and photos whose tags could not be read
+	Adapter     string          `json:"adapter,omitempty"`
 }
 
 // failure is a photo or a folder that could not be read.

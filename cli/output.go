@@ -19,12 +19,13 @@ type output struct {
 	format   string
 	end      byte // behind a path in text: new line, or NUL with -0
 	terminal bool
+	adapted  *string // name of the adapter that is in use, or "": for JSON
 	json     *json.Encoder
 	csv      *csv.Writer
 }
 
 func (a *app) output() *output {
-	o := &output{w: bufio.NewWriter(a.stdout), format: a.settings.format, end: '\n', terminal: isTerminal(a.stdout)}
+	o := &output{w: bufio.NewWriter(a.stdout), format: a.settings.format, end: '\n', terminal: isTerminal(a.stdout), adapted: &a.adapted}
 	if a.settings.null {
 		o.end = 0
 	}

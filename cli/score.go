@@ -19,7 +19,7 @@ func (a *app) scoreCommand() *cobra.Command {
 
 The logit is the model's own, exp(t')·cosine + b. The probability follows --bias and --temperature and the labels' own calibration: sigmoid(s·(logit − b) + b + δ). The probabilities of a label set need not sum to one.
 
-Text has a path and below it the labels, the most probable first, with probability and logit; ● marks those above their threshold. JSON has one object a line: {"path":P,"scores":[{"label":L,"logit":X,"probability":Y}]}.`,
+Text has a path and below it the labels, the most probable first, with probability and logit; ● marks those above their threshold. JSON has one object a line: {"path":P,"scores":[{"label":L,"logit":X,"probability":Y}]}, with "adapter":A if one is in use.`,
 		Example: `sigla score photo.jpg
 sigla score --labels cat,dog,bird --format json Pictures
 find . -name '*.jpg' -print0 | sigla score -0 --format csv -`,
@@ -57,6 +57,7 @@ func (a *app) scorePhotos(ctx context.Context, set label.Set, paths []string, ea
 	if err != nil {
 		return err
 	}
+	a.warnMissing(enc.adapter, set)
 	for _, l := range set.Labels {
 		a.warnLong(enc, "label", l.Name, append(l.Texts(set.Templates), l.NegativeTexts()...)...)
 	}
@@ -85,9 +86,10 @@ func (o *output) scores(path string, scores []labelScore) error {
 	switch o.format {
 	case "json":
 		return o.object(struct {
-			Path   string       `json:"path"`
-			Scores []labelScore `json:"scores"`
-		}{path, scores})
+			Path    string       `json:"path"`
+			Scores  []labelScore `json:"scores"`
+			Adapter string       `json:"adapter,omitempty"`
+		}{path, scores, *o.adapted})
 	case "csv":
 		for _, s := range scores {
 			if err := o.row(path, s.Label, formatFloat(s.Logit), formatProbability(s.Probability)); err != nil {

@@ -59,6 +59,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": status, "photos": photos, "broken": brokenPhotos, "checkpoint": checkpoint, "edit": edit, "cut": cutFile,
+			"adapter": adapterCommand,
 		},
 	})
 }

@@ -188,7 +188,7 @@ func (a *app) print(g *gallery.Gallery, s search, limit int) error {
 		return err
 	}
 	for i, hit := range s.hits[:min(limit, len(s.hits))] {
-		found := match{Path: g.Photo(hit.ID).Path, Rank: i + 1}
+		found := match{Path: g.Photo(hit.ID).Path, Rank: i + 1, Adapter: a.adapted}
 		if s.ranked {
 			found.Cosine = &hit.Cosine
 		}
@@ -213,6 +213,7 @@ type match struct {
 	Logit       *float32 `json:"logit"`
 	Probability *float64 `json:"probability"`
 	Confident   *bool    `json:"confident"`
+	Adapter     string   `json:"adapter,omitempty"`
 }
 
 func (o *output) match(m match) error {

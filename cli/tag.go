@@ -84,7 +84,8 @@ func (a *app) runTag(ctx context.Context, args []string, opt tagOptions, naming 
 	defer enc.Close()
 	g := catalogued(dataDir())
 	defer a.closeCatalogued(g)
-	t := tagger{g: g, set: set, digest: enc.Info().Digest, bias: a.settings.bias, now: time.Now()}
+	a.warnMissing(enc.adapter, set)
+	t := tagger{g: g, set: enc.tuneAll(set), digest: enc.Info().Digest, bias: a.settings.bias, now: time.Now()}
 	if t.scorer, err = newScorer(ctx, set, enc, &a.settings); err != nil {
 		return err
 	}

@@ -84,7 +84,10 @@ func (o *output) plan(plan sidecar.Plan) error {
 		var err error
 		switch {
 		case o.format == "json":
-			err = o.object(p)
+			err = o.object(struct {
+				sidecar.PhotoPlan
+				Adapter string `json:"adapter,omitempty"`
+			}{p, *o.adapted})
 		case len(p.Files) > 0 || p.Refused != "":
 			err = o.text(o.planned(p))
 		}

@@ -52,23 +52,7 @@ func TestBlocks(t *testing.T) {
 		{Rows: 600, Cols: 70, Dim: 33, Default: -1, Diagonal: true},
 		{Rows: 40, Cols: 1100, Dim: 20, Except: []backend.Pair{{Row: 0, Col: 1099, Label: 1}, {Row: 39, Col: 0, Label: -1}}},
 	} {
-		trials[fmt.Sprint("SigmoidLoss ", p)] = func(e backend.Backend, in func(int) backend.Buf) []backend.Buf {
-			x, y, dx, dy := in(p.Rows*p.Dim), in(p.Cols*p.Dim), in(p.Rows*p.Dim), in(p.Cols*p.Dim)
-			e.Normalize(x, backend.Buf{}, x, p.Rows, p.Dim)
-			e.Normalize(y, backend.Buf{}, y, p.Cols, p.Dim)
-			loss, dt, db, t, b := in(1), in(1), in(1), in(1), in(1)
-			e.SigmoidLoss(loss, dx, dy, dt, db, x, y, t, b, p)
-			return []backend.Buf{loss, dx, dy, dt, db}
-		}
-		trials[fmt.Sprint("SoftmaxLoss ", p)] = func(e backend.Backend, in func(int) backend.Buf) []backend.Buf {
-			x, y, dx, dy := in(p.Rows*p.Dim), in(p.Cols*p.Dim), in(p.Rows*p.Dim), in(p.Cols*p.Dim)
-			e.Normalize(x, backend.Buf{}, x, p.Rows, p.Dim)
-			e.Normalize(y, backend.Buf{}, y, p.Cols, p.Dim)
-			loss, dt, t := in(1), in(1), in(1)
-			p.Default = -1 // a row that knows one pair only costs nothing
-			e.SoftmaxLoss(loss, dx, dy, dt, x, y, t, p)
-			return []backend.Buf{loss, dx, dy, dt}
-		}
+		trials[fmt.Sprint("Losses ", p)] = func(e backend.Backend, in func(int) backend.Buf) []backend.Buf { return losses(e, in, p) }
 	}
 	for name, run := range trials {
 		want := runTrial(t, ref.New(), run)
@@ -76,6 +60,19 @@ func TestBlocks(t *testing.T) {
 			t.Run(level+"/"+name, func(t *testing.T) { compare(t, runTrial(t, open(t, Options{Level: level}), run), want) })
 		}
 	}
+}
+
+func losses(e backend.Backend, in func(int) backend.Buf, p backend.Pairs) []backend.Buf {
+	x, y := in(p.Rows*p.Dim), in(p.Cols*p.Dim)
+	e.Normalize(x, backend.Buf{}, x, p.Rows, p.Dim)
+	e.Normalize(y, backend.Buf{}, y, p.Cols, p.Dim)
+	sigmoid := []backend.Buf{in(1), in(p.Rows * p.Dim), in(p.Cols * p.Dim), in(1), in(1)}
+	softmax := []backend.Buf{in(1), in(p.Rows * p.Dim), in(p.Cols * p.Dim), in(1)}
+	t, b := in(1), in(1)
+	e.SigmoidLoss(sigmoid[0], sigmoid[1], sigmoid[2], sigmoid[3], sigmoid[4], x, y, t, b, p)
+	p.Default = -1 // a row that knows one pair only costs nothing
+	e.SoftmaxLoss(softmax[0], softmax[1], softmax[2], softmax[3], x, y, t, p)
+	return append(sigmoid, softmax...)
 }
 
 func attend(e backend.Backend, in func(int) backend.Buf, s backend.Attn) []backend.Buf {

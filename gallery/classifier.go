@@ -19,10 +19,19 @@ type TextEmbedder interface {
 	EmbedTexts(ctx context.Context, texts []string) ([][]float32, error)
 }
 
+// A LabelEmbedder is a TextEmbedder that knows what some labels look like by
+// more than their texts.
+type LabelEmbedder interface {
+	TextEmbedder
+	// LabelVector returns what stands in the place of the texts of the label of
+	// that name, a unit vector, or nil if they stand for it.
+	LabelVector(name string) []float32
+}
+
 // A Classifier is a label set as vectors. It never changes.
 //
 // The texts of a label become one vector: each of length 1, their average, that
-// again of length 1. Its negatives remain apart, for only the one closest to a
+// again of length 1; or it has a vector of its own, see LabelEmbedder. Its negatives remain apart, for only the one closest to a
 // photo counts.
 type Classifier struct {
 	set   label.Set
@@ -69,6 +78,15 @@ func (c *Classifier) Set() label.Set {
 	set := c.set
 	set.Labels = slices.Clone(set.Labels)
 	return set
+}
+
+// Vectors returns the vector of each label, without its negatives.
+func (c *Classifier) Vectors() [][]float32 {
+	vectors := make([][]float32, len(c.parts))
+	for i, part := range c.parts {
+		vectors[i] = slices.Clone(part[:c.dim])
+	}
+	return vectors
 }
 
 // With returns a classifier that has l besides, at the end, or in the place of
@@ -152,7 +170,8 @@ func (c *Classifier) read(logits, cosines []float32, logit func(float32) float32
 }
 
 // embedLabels returns the parts of labels and how many values a vector has. A
-// text that occurs several times is embedded once.
+// text that occurs several times is embedded once, and not for a label that has
+// a vector of its own.
 func embedLabels(ctx context.Context, templates []string, labels []label.Label, e TextEmbedder) (parts [][]float32, dim int, err error) {
 	var texts []string
 	index := make(map[string]int)
@@ -164,8 +183,14 @@ func embedLabels(ctx context.Context, templates []string, labels []label.Label, 
 			}
 		}
 	}
-	for _, l := range labels {
-		collect(l.Texts(templates))
+	own := make([][]float32, len(labels))
+	for i, l := range labels {
+		if e, ok := e.(LabelEmbedder); ok {
+			own[i] = e.LabelVector(l.Name)
+		}
+		if dim = max(dim, len(own[i])); own[i] == nil {
+			collect(l.Texts(templates))
+		}
 		collect(l.NegativeTexts())
 	}
 	vectors, err := embedTexts(ctx, texts, e)
@@ -175,21 +200,43 @@ func embedLabels(ctx context.Context, templates []string, labels []label.Label, 
 	if len(vectors) > 0 {
 		dim = len(vectors[0])
 	}
-	for _, l := range labels {
-		part := make([]float32, dim)
-		for _, t := range l.Texts(templates) {
-			addUnit(part, vectors[index[t]])
+	for i, l := range labels {
+		vectorsOf := func(list []string) (v [][]float32) {
+			for _, t := range list {
+				v = append(v, vectors[index[t]])
+			}
+			return v
 		}
-		if norm(part) < 1e-6 {
-			return nil, 0, fmt.Errorf("embed label %q: its prompts cancel each other out", l.Name)
+		stands := [][]float32{own[i]}
+		if own[i] == nil {
+			stands = vectorsOf(l.Texts(templates))
 		}
-		part = addUnit(make([]float32, dim), part)
-		for _, t := range l.NegativeTexts() {
-			part = append(part, addUnit(make([]float32, dim), vectors[index[t]])...)
+		part, err := direction(l.Name, stands, dim)
+		if err != nil {
+			return nil, 0, err
+		}
+		for _, v := range vectorsOf(l.NegativeTexts()) {
+			part = append(part, addUnit(make([]float32, dim), v)...)
 		}
 		parts = append(parts, part)
 	}
 	return parts, dim, nil
+}
+
+// direction is the average of the vectors that stand for a label, each of length
+// 1, again of length 1.
+func direction(name string, vectors [][]float32, dim int) ([]float32, error) {
+	sum := make([]float32, dim)
+	for _, v := range vectors {
+		if n := norm(v); len(v) != dim || !(n > 0 && n <= math.MaxFloat64) {
+			return nil, fmt.Errorf("embed label %q: no usable vector among those of %d values", name, dim)
+		}
+		addUnit(sum, v)
+	}
+	if norm(sum) < 1e-6 {
+		return nil, fmt.Errorf("embed label %q: its prompts cancel each other out", name)
+	}
+	return addUnit(make([]float32, dim), sum), nil
 }
 
 // embedTexts embeds texts batch by batch and checks that vectors came of it.

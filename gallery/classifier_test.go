@@ -282,3 +282,53 @@ func TestRewrite(t *testing.T) {
 		t.Error("the classifier that was rewritten has changed")
 	}
 }
+
+// tunedTexts knows a label by a vector of its own.
+type tunedTexts struct {
+	fakeTexts
+	own map[string][]float32
+}
+
+func (f *tunedTexts) LabelVector(name string) []float32 { return f.own[name] }
+
+func TestOwnVectors(t *testing.T) {
+	e := &tunedTexts{own: map[string][]float32{"cat": fakeVector(1), "animals|dog": fakeVector(2)}}
+	c, err := NewClassifier(context.Background(), fakeSet, e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, texts := range e.calls {
+		if slices.Contains(texts, "a photo of cat") || slices.Contains(texts, "a photo of dog") || !slices.Contains(texts, "wolf") {
+			t.Errorf("embedded %q", texts)
+		}
+	}
+	photo := fakeVector(7)
+	plain, err := NewClassifier(context.Background(), fakeSet, &fakeTexts{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, want := c.Logits(photo, fakeLogit), plain.Logits(photo, fakeLogit)
+	cosine := float32(0)
+	for i, x := range fakeVector(1) {
+		cosine += x * photo[i]
+	}
+	want[0] = fakeLogit(cosine)
+	for i, same := range []bool{true, false, true, true} {
+		if near := math.Abs(float64(got[i]-want[i])) < 1e-4; near != same {
+			t.Errorf("label %d: logit %g, with its texts or its vector %g", i, got[i], want[i])
+		}
+	}
+	only := label.Set{Labels: []label.Label{{Name: "cat"}}}
+	if c, err = NewClassifier(context.Background(), only, e); err != nil {
+		t.Fatal(err)
+	}
+	if c, err = c.With(context.Background(), label.Label{Name: "animals|dog"}, e); err != nil || len(c.Logits(photo, fakeLogit)) != 2 {
+		t.Fatalf("without any text: %v", err)
+	}
+	for name, v := range map[string][]float32{"short": {1}, "zero": make([]float32, len(photo)), "NaN": slices.Repeat([]float32{float32(math.NaN())}, len(photo))} {
+		e.own["cat"] = v
+		if _, err := NewClassifier(context.Background(), fakeSet, e); err == nil || !strings.Contains(err.Error(), `label "cat": no usable vector`) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

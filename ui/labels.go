@@ -38,11 +38,12 @@ type labels struct {
 }
 
 // sides say, for each label of the set, on which side a logit is: its column in
-// the scores or -1 while its texts are not embedded, and the smallest logit at
-// which it holds, with the bias as it is and with δ = 0. The slices are replaced
-// and never changed.
+// the scores or -1 while its texts are not embedded, how it is read, and the
+// smallest logit at which it holds, with the bias as it is and with δ = 0. The
+// slices are replaced and never changed.
 type sides struct {
 	columns    []int
+	read       []label.Label // with what the model knows of them
 	cuts, base []float32
 }
 
@@ -76,23 +77,29 @@ func (m *root) align() {
 		columns[i] = c
 	}
 	l.columns = columns
+	l.read = slices.Clone(l.set.Labels)
+	if m.enc != nil {
+		for i, own := range l.read {
+			l.read[i] = m.enc.Tune(own)
+		}
+	}
 	zero := m.score
 	zero.Delta = 0
-	l.base = cuts(zero, l.set)
+	l.base = cuts(zero, l.read)
 	m.recut()
 }
 
 // recut finds the cuts at the present bias, and counts.
 func (m *root) recut() {
-	m.labels.cuts = cuts(m.score, m.labels.set)
+	m.labels.cuts = cuts(m.score, m.labels.read)
 	m.labels.listed = nil
 	m.recount()
 }
 
-// cuts is the smallest logit at which each label of a set holds.
-func cuts(s model.Score, set label.Set) []float32 {
-	out := make([]float32, len(set.Labels))
-	for i, l := range set.Labels {
+// cuts is the smallest logit at which each label holds.
+func cuts(s model.Score, labels []label.Label) []float32 {
+	out := make([]float32, len(labels))
+	for i, l := range labels {
 		out[i] = s.Cut(l.Cutoff(), adjust(l))
 	}
 	return out
@@ -230,9 +237,10 @@ func (m *root) thresholdBy(direction int) tea.Cmd {
 	l := &labels[i]
 	const step = 0.05
 	// Away from the present value even if it is a multiple itself.
-	k := math.Floor(l.Cutoff()/step+1e-9) + 1
+	now := m.labels.read[i].Cutoff()
+	k := math.Floor(now/step+1e-9) + 1
 	if direction < 0 {
-		k = math.Ceil(l.Cutoff()/step-1e-9) - 1
+		k = math.Ceil(now/step-1e-9) - 1
 	}
 	l.Threshold = max(0.01, min(math.Round(k*step*100)/100, 0.99))
 	m.say(fmt.Sprintf("threshold of %s: %.2f", clean(l.Name), l.Threshold))
@@ -273,7 +281,7 @@ func (m *root) sorted(id int) []labelRow {
 		logits, _ = m.scores.Row(id)
 	}
 	rows := make([]labelRow, len(l.set.Labels))
-	for i, own := range l.set.Labels {
+	for i, own := range l.read {
 		rows[i] = labelRow{Label: own, index: i, tagged: m.tagged(id, own)}
 		if c := l.columns[i]; c >= 0 && c < len(logits) {
 			r := &rows[i]

@@ -206,7 +206,7 @@ func (m *root) tags(id int) []string {
 	var tags []tag
 	for i, c := range m.labels.columns {
 		if c >= 0 && c < len(row) && row[c] >= m.labels.cuts[i] {
-			own := m.labels.set.Labels[i]
+			own := m.labels.read[i]
 			tags = append(tags, tag{clean(own.Leaf()), m.score.Probability(row[c], adjust(own))})
 		}
 	}

@@ -35,6 +35,8 @@ type Encoder interface {
 	gallery.TextEmbedder
 	Info() model.Info
 	Device() string // for the status line: "cpu avx512 · f32"; never waits
+	// Tune returns a label with the calibration that the model has for it.
+	Tune(l label.Label) label.Label
 	Close() error
 }
 
@@ -54,6 +56,9 @@ type Options struct {
 	History  []string                // what was searched for before, oldest first
 	Remember func(line string) error // keeps what is searched for; nil: it is not kept
 	Complete Completer               // of what is searched for; nil: the grammar of queries
+
+	Trainer Trainer  // nil: nothing can be trained
+	Replay  Training // a run of the past to show, and nothing else
 
 	Delta       float64 // δ at the start
 	Temperature float64 // exp(t') wanted; 0: the checkpoint's

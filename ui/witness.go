@@ -42,7 +42,7 @@ func (w witness) of(scores *gallery.Scores, q grammar.Query) func(id int, name s
 		}
 		row, ok := scores.Row(id)
 		if column := w.columns[i]; ok && column >= 0 && column < len(row) {
-			return w.score.Probability(row[column], adjust(w.set.Labels[i])), row[column] >= w.cuts[i], true
+			return w.score.Probability(row[column], adjust(w.read[i])), row[column] >= w.cuts[i], true
 		}
 		return 0, false, false
 	}
