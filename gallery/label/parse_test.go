@@ -70,7 +70,7 @@ func TestParseErrors(t *testing.T) {
 		{"a.txt", "cat\na\x1b[31m\n", `a.txt:2: label "a\x1b[31m": its name has the control character U+001B`},
 		{"a.txt", "cat\na\tb\n", `a.txt:2: label "a\tb": its name has the control character U+0009`},
 		{"a.txt", "caf\xe9\n", `a.txt:1: label "caf\xe9": its name is not UTF-8`},
-		{"a.txt", "\xff\xfec\x00a\x00t\x00", `its name is not UTF-8`},
+		{"a.txt", "\xff\xfec\x00\x07\x00", `its name has the control character U+0007`},
 		{"a.txt", "x\n" + strings.Repeat("y", 1001), `a.txt:2: label "yyy`},
 		{"a.toml", entry + "treshold = 0.5\n", `a.toml:3: unknown key "label.treshold"`},
 		{"a.toml", "labels = []\n", `a.toml:1: unknown key "labels"`},
