@@ -97,7 +97,7 @@ func (c *collector) labels(p gallery.Photo, answers []catalog.Decision) []export
 	// probability of the label that it is.
 	add := func(tag sidecar.Tag, source string) {
 		name := tag.String()
-		if key := sidecar.Fold(name); rejected[key] || c.x.private[key] {
+		if rejected[sidecar.Fold(name)] || c.x.words.Hides(name) {
 			return
 		}
 		l := exportedLabel{Name: name, Source: source}

@@ -94,8 +94,8 @@ func (a *app) selection(ctx context.Context, g *gallery.Gallery, enc *encoder, q
 }
 
 // checkLabels says which of the labels in a query's filters there are not.
-func (a *app) checkLabels(q query.Query) error {
-	set, _, err := a.labelSet(userLabels())
+func (a *app) checkLabels(ctx context.Context, q query.Query) error {
+	set, _, err := a.labelSet(ctx, userLabels())
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (a *app) checkLabels(q query.Query) error {
 
 // labelWitness reads the labels of these names as sigla score does.
 func (a *app) labelWitness(ctx context.Context, g *gallery.Gallery, enc *encoder, names []string) (func(int, string) (float64, bool, bool), error) {
-	set, _, err := a.labelSet(userLabels())
+	set, _, err := a.labelSet(ctx, userLabels())
 	if err != nil {
 		return nil, err
 	}

@@ -63,7 +63,7 @@ sigla undo`,
 }
 
 func (a *app) runTag(ctx context.Context, args []string, opt tagOptions, naming sidecar.Naming) error {
-	set, _, err := a.labelSet(userLabels())
+	set, _, err := a.labelSet(ctx, userLabels())
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (a *app) runTag(ctx context.Context, args []string, opt tagOptions, naming 
 	if err != nil {
 		return err
 	}
-	set, _ = public(set)
+	set = public(set)
 	for i := range set.Labels {
 		if opt.threshold > 0 {
 			set.Labels[i].Threshold = opt.threshold

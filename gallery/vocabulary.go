@@ -115,6 +115,12 @@ func (v *Vocabulary) Means(tag string) (labels []int) {
 	return labels
 }
 
+// Hides reports whether a tag means a private label, and so does not leave this
+// machine.
+func (v *Vocabulary) Hides(tag string) bool {
+	return slices.ContainsFunc(v.Means(tag), v.Private)
+}
+
 // TagSet returns what at least so many photos are tagged with as a label set, in
 // the order of its tree. Hierarchy is that of the tags: a word that paths end in
 // counts for these. Names of people in the picture are no labels, and neither
