@@ -2,10 +2,13 @@ package gallery
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"strings"
 
+	"sigla/gallery/catalog"
 	"sigla/gallery/label"
+	"sigla/gallery/query"
 	"sigla/gallery/sidecar"
 )
 
@@ -85,15 +88,51 @@ func (v *Vocabulary) Find(name string) int {
 	return -1
 }
 
-// Means returns the labels that a photo has by a tag, a path with "|", in the
-// order of the set. As with sidecar.Set, a tag says what it lies below, too: with
-// the synonym Vögel, Tiere|Vögel|Eule is the label birds. A single word is each
-// label that ends in it.
-func (v *Vocabulary) Means(tag string) (labels []int) {
-	keys := strings.Split(tag, "|")
-	for i, key := range keys {
-		keys[i] = sidecar.Fold(key)
+// Nearest returns the name of the label that may be meant by a name that none
+// has, or "".
+func (v *Vocabulary) Nearest(name string) string {
+	var names []string
+	of := make(map[string]int)
+	for i, l := range v.set.Labels {
+		for _, known := range append(v.Names(i), l.Leaf()) {
+			if _, ok := of[known]; !ok {
+				of[known] = i
+				names = append(names, known)
+			}
+		}
 	}
+	if near := query.Nearest(name, names); near != "" {
+		return v.set.Labels[of[near]].Name
+	}
+	return ""
+}
+
+// Unknown says which of the labels in a query's filters the set does not have,
+// nil if it has all of them.
+func (v *Vocabulary) Unknown(q query.Query) error {
+	var unknown []string
+	for _, name := range q.Labels() {
+		if v.Find(name) >= 0 {
+			continue
+		}
+		text := "there is no label " + name
+		if near := v.Nearest(name); near != "" {
+			text += ", perhaps " + near + " is meant"
+		}
+		unknown = append(unknown, text)
+	}
+	if unknown == nil {
+		return nil
+	}
+	return errors.New("query: " + strings.Join(unknown, "; "))
+}
+
+// Means returns the labels that a photo has by a tag, a path with "|", in the
+// order of the set. As with sidecar.Set, a tag says what it lies below, too, and
+// a single word is each label that ends in it. What a label lies below by its
+// own path is said as well: with the synonym Eule of animals|birds|owl, Eule is
+// birds.
+func (v *Vocabulary) Means(tag string) (labels []int) {
 	add := func(list []int) {
 		for _, i := range list {
 			if !slices.Contains(labels, i) {
@@ -101,18 +140,70 @@ func (v *Vocabulary) Means(tag string) (labels []int) {
 			}
 		}
 	}
-	for from := range keys {
-		for to := from + 1; to <= len(keys); to++ {
-			part := strings.Join(keys[from:to], "|")
-			add(v.named[part])
-			add(v.synonym[part])
+	parts := func(path string) {
+		keys := strings.Split(path, "|")
+		for i, key := range keys {
+			keys[i] = sidecar.Fold(key)
+		}
+		for from := range keys {
+			for to := from + 1; to <= len(keys); to++ {
+				part := strings.Join(keys[from:to], "|")
+				add(v.named[part])
+				add(v.synonym[part])
+			}
 		}
 	}
-	if len(keys) == 1 {
-		add(v.leaf[keys[0]])
+	parts(tag)
+	if !strings.Contains(tag, "|") {
+		add(v.leaf[sidecar.Fold(tag)])
+	}
+	for k := 0; k < len(labels); k++ {
+		parts(v.paths[labels[k]])
 	}
 	slices.Sort(labels)
 	return labels
+}
+
+// others returns the names of the labels that a tag means, but for those that
+// it has itself, as filters compare them.
+func (v *Vocabulary) others(tag string) (names []string) {
+	own := query.Fold(tag)
+	for _, i := range v.Means(tag) {
+		for _, name := range v.Names(i) {
+			if key := query.Fold(name); key != own {
+				names = append(names, key)
+			}
+		}
+	}
+	return names
+}
+
+// Answers returns what was said of a photo at last: of the answers to one label,
+// under whichever of its names they were given, the latest, with the label's
+// path. One to an animals|owl that is owl by now is to owl. Answers to what is
+// no label of the set come back as they are.
+func (v *Vocabulary) Answers(decisions []catalog.Decision) []catalog.Decision {
+	var list []catalog.Decision
+	at := make(map[int]int) // place in the list, by label
+	for _, d := range decisions {
+		i := v.Find(d.Label)
+		for rest := d.Label; i < 0 && strings.Contains(rest, "|"); {
+			_, rest, _ = strings.Cut(rest, "|")
+			i = v.Find(rest)
+		}
+		if i < 0 {
+			list = append(list, d)
+			continue
+		}
+		d.Label = v.paths[i]
+		if k, ok := at[i]; !ok {
+			at[i] = len(list)
+			list = append(list, d)
+		} else if d.When.After(list[k].When) {
+			list[k] = d
+		}
+	}
+	return list
 }
 
 // Hides reports whether a tag means a private label, and so does not leave this

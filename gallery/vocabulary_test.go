@@ -1,14 +1,18 @@
 package gallery
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"sigla/gallery/catalog"
 	"sigla/gallery/label"
+	"sigla/gallery/query"
 	"sigla/gallery/sidecar"
 )
 
@@ -26,17 +30,17 @@ func TestVocabularyMeans(t *testing.T) {
 	v := NewVocabulary(words)
 	for tag, want := range map[string][]int{
 		"animals|birds|owl": {0, 1},
-		"OWL":               {0, 6},
-		"eule":              {0},
+		"OWL":               {0, 1, 6},
+		"eule":              {0, 1},
 		"Tiere|Vögel|Eule":  {0, 1},
 		"vo\u0308gel":       {1},
 		"Vögel":             {1},
 		"birds|robin":       {1},
 		"hund":              {2},
 		"hound":             {2, 3},
-		"Mr Smith":          {5},
+		"Mr Smith":          {4, 5},
 		"Kunden|Mr Smith":   {4, 5},
-		"aluco":             {0},
+		"aluco":             {0, 1},
 		"tawny owl":         nil,
 		"bird":              nil,
 		"":                  nil,
@@ -61,19 +65,93 @@ func TestVocabularyMeans(t *testing.T) {
 	}
 }
 
-// Means is what Has says of a photo with that tag alone, for all names.
+// Means is what Has says of a photo with that tag alone and with what it means,
+// for all names.
 func TestVocabularyAgreesWithSets(t *testing.T) {
 	v := NewVocabulary(words)
 	for _, tag := range []string{"animals|birds|owl", "owl", "Eule", "x|hound|y", "birds", "zoo|birds|dog", "Strix|aluco", "aluco", "Kunden"} {
-		has := tagsOf(tag).Set()
 		var want []int
-		for i := range words.Labels {
-			if slices.ContainsFunc(v.Names(i), has.Has) {
-				want = append(want, i)
+		for has := tagsOf(tag); ; {
+			set, n := has.Set(), len(want)
+			for i := range words.Labels {
+				if !slices.Contains(want, i) && slices.ContainsFunc(v.Names(i), set.Has) {
+					want = append(want, i)
+					has.Tags = append(has.Tags, tagsOf(v.Path(i)).Tags...)
+				}
+			}
+			if len(want) == n {
+				break
 			}
 		}
+		slices.Sort(want)
 		if got := v.Means(tag); !slices.Equal(got, want) {
 			t.Errorf("Means(%q) = %v, the set of the tag has %v", tag, got, want)
+		}
+	}
+}
+
+// A tag is found by every name of the label that it means, and answers count
+// once for each label.
+func TestSelectByWords(t *testing.T) {
+	g := New()
+	for id, tag := range []string{"Eule", "animals|birds|owl", "Tiere|V\u00f6gel|Meise", "beach", "hound"} {
+		g.slots = append(g.slots, slot{Photo: Photo{ID: id, State: Ready}, content: catalog.Hash{byte(id), 1}})
+		g.slots[id].tags.names = g.tags.table.move(nil, namesOf(tagsOf(tag)))
+	}
+	at := time.Unix(1e9, 0)
+	w := Witness{Words: NewVocabulary(words), Answers: map[catalog.Hash][]catalog.Decision{
+		{0, 1}: {{Label: "Hund", Verdict: catalog.Accept, When: at}, {Label: "dog", Verdict: catalog.Reject, When: at.Add(1)}},
+		{1, 1}: {{Label: "sea", Verdict: catalog.Accept}, {Label: "x|dog", Verdict: catalog.Accept, When: at}, {Label: "HUND", Verdict: catalog.Accept, When: at.Add(1)}},
+	}}
+	for line, want := range map[string][]int{
+		"tag:owl": {0, 1}, "tag:eule": {0, 1}, "tag:birds": {0, 1, 2}, "tag:vögel": {0, 1, 2}, "tag:meise": {2}, "tag:animals": {0, 1, 2},
+		"tag:strix": {0, 1}, "tag:dog": {4}, "tag:hound": {4}, "-tag:birds": {3, 4}, "is:untagged": {}, "tag:beach": {3},
+		"is:accepted": {1}, "is:rejected": {0},
+	} {
+		q, err := query.Parse(line, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := g.Select(context.Background(), q, w)
+		if got := s.IDs(); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %v, %v, want %v", line, got, err, want)
+		}
+	}
+}
+
+func TestVocabularyAnswers(t *testing.T) {
+	v := NewVocabulary(words)
+	at := time.Unix(1e9, 0)
+	d := func(label string, verdict catalog.Verdict, second int) catalog.Decision {
+		return catalog.Decision{Label: label, Verdict: verdict, When: at.Add(time.Duration(second) * time.Second)}
+	}
+	got := v.Answers([]catalog.Decision{
+		d("Eule", catalog.Accept, 1), d("nothing", catalog.Reject, 2), d("ANIMALS|birds|owl", catalog.Reject, 3),
+		d("pets|Hund", catalog.Accept, 5), d("dog", catalog.Reject, 4), d("a|unknown", catalog.Accept, 6), d("birds", catalog.Accept, 7),
+	})
+	want := []catalog.Decision{
+		d("animals|birds|owl", catalog.Reject, 3), d("nothing", catalog.Reject, 2), d("dog", catalog.Accept, 5),
+		d("a|unknown", catalog.Accept, 6), d("animals|birds", catalog.Accept, 7),
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v\nwant %+v", got, want)
+	}
+}
+
+func TestUnknownLabels(t *testing.T) {
+	v := NewVocabulary(words)
+	for line, want := range map[string]string{
+		"label:dog,eule label:hund>0.5 sea": "",
+		"label:dgo":                         "query: there is no label dgo, perhaps dog is meant",
+		"label:oul label:elephant":          "query: there is no label oul, perhaps animals|birds|owl is meant; there is no label elephant",
+		"-label:KUND":                       "query: there is no label KUND, perhaps clients is meant",
+	} {
+		q, err := query.Parse(line, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(v.Unknown(q)); got != want && (want != "" || got != "<nil>") {
+			t.Errorf("%s: %s, want %s", line, got, want)
 		}
 	}
 }
