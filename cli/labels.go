@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -133,12 +134,61 @@ func (a *app) tagSet(ctx context.Context, folder string, least int) (label.Set, 
 func (a *app) labelsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "labels",
-		Short: "Bring vocabularies of other programs over",
-		Long:  "Make a label set, as --labels reads it, of a vocabulary that there is already.",
-		Args:  cobra.NoArgs,
+		Short: "Print the labels that are used, and import vocabularies",
+		Long: `Print the label set that --labels names, the everyday set without it: what tags are written as, synonyms, what is private, and thresholds.
+
+JSON has an object a label: {"name","path","synonyms","private","threshold"}; the path is what is written.`,
+		Example: "sigla labels\nsigla labels --labels keywords.txt --format json",
+		Args:    cobra.NoArgs,
+		Run:     a.configured(a.runLabels),
 	}
 	cmd.AddCommand(a.importCommand())
 	return cmd
+}
+
+func (a *app) runLabels(ctx context.Context, _ []string) error {
+	set, _, err := a.labelSet(ctx, userLabels())
+	if err != nil {
+		return err
+	}
+	out := a.output()
+	if err := out.header("name", "path", "synonyms", "private", "threshold"); err != nil {
+		return err
+	}
+	paths, private := set.Paths(), set.Private()
+	for i, l := range set.Labels {
+		if err := out.label(labelRow{l.Name, paths[i], l.Synonyms, private[i], l.Cutoff()}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// labelRow is what is printed of a label.
+type labelRow struct {
+	Name      string   `json:"name"`
+	Path      string   `json:"path"`
+	Synonyms  []string `json:"synonyms,omitempty"`
+	Private   bool     `json:"private"` // itself, or by a label above it
+	Threshold float64  `json:"threshold"`
+}
+
+func (o *output) label(l labelRow) error {
+	synonyms := strings.Join(l.Synonyms, separator)
+	switch o.format {
+	case "json":
+		return o.object(l)
+	case "csv":
+		return o.row(l.Name, l.Path, synonyms, strconv.FormatBool(l.Private), formatProbability(l.Threshold))
+	}
+	line := fmt.Sprintf("%.2f  %s", l.Threshold, l.Path)
+	if synonyms != "" {
+		line += " {" + synonyms + "}"
+	}
+	if l.Private {
+		line += "  private"
+	}
+	return o.text(line + "\n")
 }
 
 // importOptions are the flags of labels import.
