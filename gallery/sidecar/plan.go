@@ -113,7 +113,7 @@ func (p Photo) plan(naming Naming) PhotoPlan {
 	for _, t := range p.targets(naming) {
 		change, rest := c, p.elsewhere(t.Path, c.Withdraw)
 		if t.passing {
-			change, rest = Change{Reject: c.Reject, Withdraw: c.Withdraw}, nil
+			change, rest = Change{Reject: c.Reject, Withdraw: c.Withdraw, Private: c.Private}, nil
 		}
 		s, err := settle(t.Values, change, rest)
 		if err != nil {
