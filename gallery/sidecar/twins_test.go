@@ -1,6 +1,7 @@
 package sidecar
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"path/filepath"
@@ -15,6 +16,25 @@ import (
 func planTwins(dir string, c Change, naming Naming) PhotoPlan {
 	photo, raw := filepath.Join(dir, "a.jpg"), filepath.Join(dir, "a.cr2")
 	return NewPlan([]Photo{{Path: photo, Twins: []string{raw}, Files: Look(photo, raw), Shared: true, Change: c}}, naming).Photos[0]
+}
+
+// targetsOf says which sidecars a plan writes.
+func targetsOf(plan PhotoPlan) string {
+	var list []string
+	for _, f := range plan.Files {
+		text := filepath.Base(f.Path)
+		if f.New {
+			text += " new"
+		}
+		if f.Extension != "" {
+			text += " for " + f.Extension
+		}
+		if f.Photo != "" {
+			text += " beside " + filepath.Base(f.Photo)
+		}
+		list = append(list, text)
+	}
+	return strings.Join(list, ", ")
 }
 
 // TestPlanTwins: which sidecars of a raw file and a JPEG are written, so that
@@ -39,29 +59,12 @@ func TestPlanTwins(t *testing.T) {
 		files := map[string]string{"a.jpg": "", "a.cr2": ""}
 		for name := range strings.FieldsSeq(c.files) {
 			name, text, _ := strings.Cut(name, "=")
-			if text == "" {
-				text = "x"
-			}
-			files[name] = text
+			files[name] = cmp.Or(text, "x")
 		}
 		dir := folder(t, files)
 		before := contentsOf(t, dir)
 		plan := planTwins(dir, accept(user("owl")), c.naming)
-		var got []string
-		for _, f := range plan.Files {
-			text := filepath.Base(f.Path)
-			if f.New {
-				text += " new"
-			}
-			if f.Extension != "" {
-				text += " for " + f.Extension
-			}
-			if f.Photo != "" {
-				text += " beside " + filepath.Base(f.Photo)
-			}
-			got = append(got, text)
-		}
-		if list := strings.Join(got, ", "); list != c.want {
+		if list := targetsOf(plan); list != c.want {
 			t.Errorf("%+v: %s", c, list)
 		}
 		if !slices.Equal(plan.Added, []string{"owl"}) || !slices.ContainsFunc(plan.Shown[Immich], func(s string) bool { return s == "owl" }) {
