@@ -52,14 +52,7 @@ func (g *Gallery) PlanTags(ctx context.Context, ids []int, by Tagger) (TagPlan, 
 	if err != nil {
 		return TagPlan{}, err
 	}
-	r := planning{g: g, Tagger: by, answers: answers, private: make(map[string]bool), stems: make(map[string]int)}
-	for _, l := range by.Labels.Labels {
-		if l.Private {
-			for _, name := range append([]string{l.Name}, l.Synonyms...) {
-				r.private[sidecar.Fold(name)] = true
-			}
-		}
-	}
+	r := planning{g: g, Tagger: by, words: NewVocabulary(by.Labels), answers: answers, stems: make(map[string]int)}
 	for _, p := range g.Photos() {
 		if p.State != Gone {
 			r.stems[stem(p.Path)] += 1 + len(p.Twins)
@@ -88,9 +81,9 @@ func stem(path string) string { return strings.TrimSuffix(path, filepath.Ext(pat
 type planning struct {
 	g *Gallery
 	Tagger
+	words   *Vocabulary
 	answers map[catalog.Hash][]catalog.Decision
-	private map[string]bool // labels and synonyms, folded
-	stems   map[string]int  // how many files share one
+	stems   map[string]int // how many files share one
 }
 
 // photo returns what is known of a photo and asked for it.
@@ -98,52 +91,71 @@ func (r *planning) photo(id int) sidecar.Photo {
 	p := r.g.Photo(id)
 	files := p.Files()
 	out := sidecar.Photo{Path: p.Path, Twins: files[1:], Files: sidecar.Look(p.Path, files[1:]...), Shared: r.stems[stem(p.Path)] > 1}
-	out.Change = r.change(id, out.Files, r.answers[r.g.Content(id)])
+	e := r.words.gather(r.g.Tags(id), out.Files, r.answers[r.g.Content(id)])
+	out.Change = r.change(id, &e)
 	return out
 }
 
 // change returns what a photo's labels and a person's answers ask for.
-func (r *planning) change(id int, files []sidecar.Known, answers []catalog.Decision) sidecar.Change {
+func (r *planning) change(id int, e *evidence) sidecar.Change {
 	var c sidecar.Change
-	said := make(map[string]bool)
-	for _, d := range answers {
-		key := sidecar.Fold(d.Label)
-		said[key] = true
+	for _, tag := range e.tags {
+		if r.words.Hides(tag) {
+			c.Private = append(c.Private, tag)
+		}
+	}
+	for _, a := range e.said {
 		switch {
-		case r.private[key], d.Verdict == catalog.Reject && d.Who == inSidecar:
-		case d.Verdict == catalog.Reject:
-			c.Reject = append(c.Reject, d.Label)
-		case !takenOut(d, files):
-			c.Accept = append(c.Accept, sidecar.Mark{Label: d.Label, Source: sidecar.User, When: d.When})
+		case a.label >= 0:
+			r.carryOut(&c, hearing{evidence: e, at: a.label})
+		case a.Verdict == catalog.Accept && !r.words.Hides(a.Label) && !e.takenOut(a.Decision):
+			c.Accept = append(c.Accept, sidecar.Mark{Label: a.Label, Source: sidecar.User, When: a.When})
+		case a.Verdict == catalog.Reject && a.Who != inSidecar:
+			c.Reject = append(c.Reject, a.Label)
+		}
+	}
+	for _, m := range e.ours { // of labels that have become private
+		if h := (hearing{evidence: e, at: m.label}); m.label >= 0 && r.words.Private(m.label) && h.answer() == nil {
+			r.carryOut(&c, h)
 		}
 	}
 	if r.Judge == nil {
 		return c
 	}
-	ours := make(map[string]bool) // tags that sigla set by itself
-	for _, f := range files {
-		for _, m := range sidecar.Marks(f.Values) {
-			if m.Source == sidecar.Auto {
-				ours[sidecar.Fold(m.Label)] = true
-			}
-		}
-	}
-	has := r.g.Tags(id).Set()
 	judged := slices.Clone(r.Judge(id))
 	slices.SortStableFunc(judged, func(a, b Judgement) int { return cmp.Compare(b.P, a.P) })
-	for _, j := range judged {
-		l := r.Labels.Labels[j.Label]
-		key := sidecar.Fold(l.Name)
-		switch {
-		case said[key], l.Private:
-		case !j.Holds && ours[key]:
-			c.Withdraw = append(c.Withdraw, l.Name)
-		case j.Holds && !ours[key] && !has.Has(l.Name) && !slices.ContainsFunc(l.Synonyms, has.Has):
-			c.Accept = append(c.Accept, sidecar.Mark{Label: l.Name, Source: sidecar.Auto, P: j.P, Logit: j.Logit,
-				Model: r.Model, Bias: r.Bias, Threshold: l.Cutoff(), When: r.Now})
+	for i := range judged {
+		if h := (hearing{evidence: e, at: judged[i].Label, judge: &judged[i]}); h.answer() == nil && !r.words.Private(h.at) {
+			r.carryOut(&c, h)
 		}
 	}
 	return c
+}
+
+// carryOut adds what is decided on a label to a change. A label that is there
+// under another name is set under that.
+func (r *planning) carryOut(c *sidecar.Change, h hearing) {
+	act, rule := h.rule()
+	switch {
+	case act == Remove:
+		c.Reject = append(c.Reject, r.words.Names(h.at)...)
+	case act == TakeBack:
+		for _, m := range h.ours {
+			if m.label == h.at && !slices.Contains(c.Withdraw, m.Label) {
+				c.Withdraw = append(c.Withdraw, m.Label)
+			}
+		}
+	case rule == RuleAccepted:
+		name := r.words.Path(h.at)
+		if i := slices.IndexFunc(h.there, func(t tagOf) bool { return t.label == h.at }); i >= 0 {
+			name = h.there[i].tag
+		}
+		c.Accept = append(c.Accept, sidecar.Mark{Label: name, Source: sidecar.User, When: h.answer().When})
+	case act == Set:
+		l, j := r.words.set.Labels[h.at], h.judge
+		c.Accept = append(c.Accept, sidecar.Mark{Label: r.words.Path(h.at), Source: sidecar.Auto, P: j.P, Logit: j.Logit,
+			Model: r.Model, Bias: r.Bias, Threshold: l.Cutoff(), When: r.Now})
+	}
 }
 
 // inSidecar is who rejects a label by taking it out of a sidecar. Somebody who
@@ -151,21 +163,18 @@ func (r *planning) change(id int, files []sidecar.Known, answers []catalog.Decis
 // here this one takes nothing out that others wrote.
 const inSidecar = "sidecar"
 
-// takenOut reports whether what a person accepted was written and has been taken
-// out of a sidecar since.
-func takenOut(d catalog.Decision, files []sidecar.Known) bool {
-	for _, f := range files {
-		for _, m := range sidecar.Missing(f.Values) {
-			if isOf(d, m) && !d.When.Truncate(time.Second).After(m.When) { // marks have whole seconds
-				return true
-			}
-		}
-	}
-	return false
+// takenOut reports whether what a person accepted, and what is no label, was
+// written and has been taken out of a sidecar since.
+func (e *evidence) takenOut(d catalog.Decision) bool {
+	return slices.ContainsFunc(e.missing, func(m markOf) bool {
+		return sidecar.Fold(d.Label) == sidecar.Fold(m.Label) && !d.When.Truncate(time.Second).After(m.When) // marks have whole seconds
+	})
 }
 
-func isOf(d catalog.Decision, m sidecar.Mark) bool {
-	return sidecar.Fold(d.Label) == sidecar.Fold(m.Label)
+// isOf reports whether an answer and a mark are about one label.
+func (v *Vocabulary) isOf(d catalog.Decision, m sidecar.Mark) bool {
+	i := v.resolve(d.Label)
+	return sidecar.Fold(d.Label) == sidecar.Fold(m.Label) || i >= 0 && i == v.resolve(m.Label)
 }
 
 // rejections are the answers that missing tags of a photo stand for.
@@ -173,7 +182,7 @@ func (r *planning) rejections(id int, p sidecar.PhotoPlan) (list []catalog.Decis
 	content := r.g.Content(id)
 	for _, m := range p.Missing {
 		answered := slices.ContainsFunc(slices.Concat(r.answers[content], list), func(d catalog.Decision) bool {
-			return isOf(d, m) && (d.Verdict == catalog.Reject || d.When.Truncate(time.Second).After(m.When))
+			return r.words.isOf(d, m) && (d.Verdict == catalog.Reject || d.When.Truncate(time.Second).After(m.When))
 		})
 		if content != (catalog.Hash{}) && !answered {
 			list = append(list, catalog.Decision{Photo: content, Label: m.Label, Verdict: catalog.Reject, When: r.Now, Who: inSidecar})

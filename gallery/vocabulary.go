@@ -186,11 +186,7 @@ func (v *Vocabulary) Answers(decisions []catalog.Decision) []catalog.Decision {
 	var list []catalog.Decision
 	at := make(map[int]int) // place in the list, by label
 	for _, d := range decisions {
-		i := v.Find(d.Label)
-		for rest := d.Label; i < 0 && strings.Contains(rest, "|"); {
-			_, rest, _ = strings.Cut(rest, "|")
-			i = v.Find(rest)
-		}
+		i := v.resolve(d.Label)
 		if i < 0 {
 			list = append(list, d)
 			continue
@@ -204,6 +200,25 @@ func (v *Vocabulary) Answers(decisions []catalog.Decision) []catalog.Decision {
 		}
 	}
 	return list
+}
+
+// resolve returns the label that was meant by a name, perhaps in an earlier set:
+// that of Find or, if there is none, of what a path ends in.
+func (v *Vocabulary) resolve(name string) int {
+	for {
+		if i := v.Find(name); i >= 0 {
+			return i
+		}
+		var below bool
+		if _, name, below = strings.Cut(name, "|"); !below {
+			return -1
+		}
+	}
+}
+
+// is reports whether a tag is a label, and does not only lie below it.
+func (v *Vocabulary) is(tag string, i int) bool {
+	return v.resolve(tag) == i || !strings.Contains(tag, "|") && slices.Contains(v.leaf[sidecar.Fold(tag)], i)
 }
 
 // Hides reports whether a tag means a private label, and so does not leave this
