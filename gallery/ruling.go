@@ -18,7 +18,7 @@ const (
 	Keep     Act = "keep"      // it is there and stays
 	Leave    Act = "leave"     // it is not there and stays away
 	Remove   Act = "remove"    // it is taken out, whoever wrote it
-	TakeBack Act = "take back" // what this program wrote is taken out
+	TakeBack Act = "take back" // what this program wrote is taken out; it stays where others wrote it
 )
 
 // A Rule is why; docs/TAGS.md has what each says.
@@ -112,7 +112,7 @@ func (h hearing) rule() (Act, Rule) {
 	there, ours, said := h.has(h.there), h.hasMark(h.ours), h.answer()
 	switch {
 	case h.words.Private(h.at):
-		return either(ours, TakeBack, Leave), RulePrivate
+		return either(ours, TakeBack, either(there, Keep, Leave)), RulePrivate
 	case said != nil && said.Verdict == catalog.Reject && said.Who == inSidecar && !there:
 		return Leave, RuleDeleted
 	case said != nil && said.Verdict == catalog.Reject && said.Who == inSidecar:
@@ -183,7 +183,7 @@ func (h hearing) ruling() Ruling {
 	r := Ruling{Act: act, Rule: rule}
 	switch rule {
 	case RulePrivate:
-		r.Why = "private labels are not written"
+		r.Why = "private labels are not written, and not copied where others have them"
 	case RuleAccepted:
 		r.Why = "you accepted it" + h.already()
 	case RuleRejected:

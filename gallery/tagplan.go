@@ -139,6 +139,11 @@ func (r *planning) carryOut(c *sidecar.Change, h hearing) {
 	switch {
 	case act == Remove:
 		c.Reject = append(c.Reject, r.words.Names(h.at)...)
+		for _, t := range h.there {
+			if t.label == h.at {
+				c.Reject = append(c.Reject, t.tag)
+			}
+		}
 	case act == TakeBack:
 		for _, m := range h.ours {
 			if m.label == h.at && !slices.Contains(c.Withdraw, m.Label) {
