@@ -12,7 +12,7 @@ import (
 func (g *Gallery) Content(id int) catalog.Hash {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	return g.slots[id].content
+	return g.slots[id].Content
 }
 
 // Decisions returns a person's answers by the content of photos; none without a

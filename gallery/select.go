@@ -121,7 +121,7 @@ func (v *viewer) look(id int) bool {
 		}
 	}
 	f.Accepted, f.Rejected = 0, 0
-	for _, d := range v.witness.Answers[s.content] {
+	for _, d := range v.witness.Answers[s.Content] {
 		if d.Verdict == catalog.Accept {
 			f.Accepted++
 		} else {

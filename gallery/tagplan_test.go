@@ -2,8 +2,11 @@ package gallery
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -82,11 +85,51 @@ func (d *desk) plan(labels ...label.Label) TagPlan {
 	for _, p := range d.Photos() {
 		ids = append(ids, p.ID)
 	}
-	plan, err := d.PlanTags(context.Background(), ids, by)
+	planner, err := d.NewTagPlanner(context.Background(), by)
 	if err != nil {
 		d.t.Fatal(err)
 	}
+	plan, err := planner.Plan(context.Background(), ids)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	draft, err := planner.Draft(context.Background(), ids)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.agree(plan, draft)
 	return plan
+}
+
+// agree checks that a draft says what the plan says of the photos that change.
+func (d *desk) agree(plan, draft TagPlan) {
+	d.t.Helper()
+	var want, got []string
+	for i, p := range plan.Photos {
+		if len(p.Files)+len(p.Missing) > 0 || p.Refused != "" {
+			want = append(want, fmt.Sprint(plan.IDs[i], textOf(d.t, p)))
+		}
+	}
+	for i, p := range draft.Photos {
+		got = append(got, fmt.Sprint(draft.IDs[i], textOf(d.t, p)))
+	}
+	if !slices.Equal(got, want) || !reflect.DeepEqual(plan.Rejections, draft.Rejections) {
+		d.t.Errorf("the draft says\n%s\n%v\nthe plan\n%s\n%v", got, draft.Rejections, want, plan.Rejections)
+	}
+}
+
+// textOf is a plan without the hashes, which a draft does not have.
+func textOf(t *testing.T, p sidecar.PhotoPlan) string {
+	t.Helper()
+	p.Files = slices.Clone(p.Files)
+	for i := range p.Files {
+		p.Files[i].Hash, p.Files[i].Modified = "", p.Files[i].Modified.UTC()
+	}
+	text, err := json.Marshal(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // apply plans all photos and writes it; it returns the plan of the first.
