@@ -96,7 +96,11 @@ func (a *app) runTag(ctx context.Context, args []string, opt tagOptions, naming 
 			ids = append(ids, p.ID)
 		}
 	}
-	plan, err := g.PlanTags(ctx, ids, by)
+	planner, err := g.NewTagPlanner(ctx, by)
+	if err != nil {
+		return err
+	}
+	plan, err := planner.Plan(ctx, ids)
 	if err != nil {
 		return err
 	}

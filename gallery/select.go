@@ -133,7 +133,7 @@ func (v *viewer) look(id int) bool {
 		}
 	}
 	f.Accepted, f.Rejected = 0, 0
-	answers := v.witness.Answers[s.content]
+	answers := v.witness.Answers[s.Content]
 	if v.witness.Words != nil && len(answers) > 1 {
 		answers = v.witness.Words.Answers(answers)
 	}

@@ -46,58 +46,151 @@ type TagPlan struct {
 	Rejections []catalog.Decision
 }
 
-// PlanTags says what would be written for photos. It reads their files.
-func (g *Gallery) PlanTags(ctx context.Context, ids []int, by Tagger) (TagPlan, error) {
+// A TagPlanner makes plans by what a person had answered when it was made. It is
+// for any goroutine.
+type TagPlanner struct {
+	Tagger
+	g       *Gallery
+	answers map[catalog.Hash][]catalog.Decision
+	words   *Vocabulary
+	stems   map[string]int // how many files have one
+}
+
+// NewTagPlanner reads a person's answers.
+func (g *Gallery) NewTagPlanner(ctx context.Context, by Tagger) (*TagPlanner, error) {
 	answers, err := g.Decisions(ctx)
 	if err != nil {
-		return TagPlan{}, err
+		return nil, err
 	}
-	r := planning{g: g, Tagger: by, words: NewVocabulary(by.Labels), answers: answers, stems: make(map[string]int)}
+	r := &TagPlanner{Tagger: by, g: g, answers: answers, words: NewVocabulary(by.Labels), stems: make(map[string]int)}
 	for _, p := range g.Photos() {
 		if p.State != Gone {
 			r.stems[stem(p.Path)] += 1 + len(p.Twins)
 		}
 	}
-	photos := make([]sidecar.Photo, len(ids))
-	onCores(runtime.GOMAXPROCS(0), len(ids), func(_, i int) {
-		if ctx.Err() == nil {
-			photos[i] = r.photo(ids[i])
-		}
-	})
-	if err := ctx.Err(); err != nil {
-		return TagPlan{}, err
+	return r, nil
+}
+
+// stem returns what photos that may share a sidecar have in common.
+func stem(path string) string { return strings.TrimSuffix(path, filepath.Ext(path)) }
+
+// Plan says what would be written for photos. Of those that are to be changed it
+// reads all files; of the others only what is not known of them.
+func (r *TagPlanner) Plan(ctx context.Context, ids []int) (TagPlan, error) {
+	plan, err := r.plan(ctx, ids, false)
+	if err != nil {
+		return plan, err
 	}
-	plan := TagPlan{Plan: sidecar.NewPlan(photos, by.Naming), IDs: ids}
+	var at, touched []int
+	for i, p := range plan.Photos {
+		if len(p.Files) > 0 {
+			at, touched = append(at, i), append(touched, ids[i])
+		}
+	}
+	exact, err := r.plan(ctx, touched, true)
+	if err != nil {
+		return plan, err
+	}
+	for i, p := range exact.Photos {
+		plan.Photos[at[i]] = p
+	}
 	for i, p := range plan.Photos {
 		plan.Rejections = append(plan.Rejections, r.rejections(ids[i], p)...)
 	}
 	return plan, nil
 }
 
-// stem returns what photos that may share a sidecar have in common.
-func stem(path string) string { return strings.TrimSuffix(path, filepath.Ext(path)) }
+// Draft says what Plan would say if files are what they were when they were read
+// last, and leaves out the photos for which there is nothing to do. A file that
+// is another by now is left alone when the draft is applied.
+func (r *TagPlanner) Draft(ctx context.Context, ids []int) (TagPlan, error) {
+	photos := make([]sidecar.Photo, len(ids))
+	onCores(runtime.GOMAXPROCS(0), len(ids), func(_, i int) {
+		if ctx.Err() == nil {
+			photos[i] = r.photo(ids[i], false)
+		}
+	})
+	var some []int
+	busy := photos[:0]
+	for i, p := range photos {
+		if c := p.Change; len(c.Accept)+len(c.Reject)+len(c.Withdraw) > 0 || isMarked(p.Files) {
+			some, busy = append(some, ids[i]), append(busy, p)
+		}
+	}
+	plan := TagPlan{Plan: sidecar.NewPlan(busy, r.Naming)}
+	for i, p := range plan.Photos {
+		if len(p.Files)+len(p.Missing) > 0 || p.Refused != "" {
+			plan.Photos[len(plan.IDs)] = p
+			plan.IDs = append(plan.IDs, some[i])
+			plan.Rejections = append(plan.Rejections, r.rejections(some[i], p)...)
+		}
+	}
+	plan.Photos = plan.Photos[:len(plan.IDs)]
+	return plan, ctx.Err()
+}
 
-// A planning is one call of PlanTags.
-type planning struct {
-	g *Gallery
-	Tagger
-	words   *Vocabulary
-	answers map[catalog.Hash][]catalog.Decision
-	stems   map[string]int // how many files share one
+// isMarked reports whether this program has written to one of the files.
+func isMarked(files []sidecar.Known) bool {
+	return slices.ContainsFunc(files, func(k sidecar.Known) bool {
+		return slices.ContainsFunc(k.Values, func(v sidecar.Value) bool { return v.Field == sidecar.Provenance })
+	})
+}
+
+// plan plans photos; exact says that all their files are to be read.
+func (r *TagPlanner) plan(ctx context.Context, ids []int, exact bool) (TagPlan, error) {
+	photos := make([]sidecar.Photo, len(ids))
+	onCores(runtime.GOMAXPROCS(0), len(ids), func(_, i int) {
+		if ctx.Err() == nil {
+			photos[i] = r.photo(ids[i], exact)
+		}
+	})
+	if err := ctx.Err(); err != nil {
+		return TagPlan{}, err
+	}
+	return TagPlan{Plan: sidecar.NewPlan(photos, r.Naming), IDs: ids}, nil
 }
 
 // photo returns what is known of a photo and asked for it.
-func (r *planning) photo(id int) sidecar.Photo {
+func (r *TagPlanner) photo(id int, exact bool) sidecar.Photo {
 	p := r.g.Photo(id)
 	files := p.Files()
-	out := sidecar.Photo{Path: p.Path, Twins: files[1:], Files: sidecar.Look(p.Path, files[1:]...), Shared: r.stems[stem(p.Path)] > 1}
-	e := r.words.gather(r.g.Tags(id), out.Files, r.answers[r.g.Content(id)])
+	out := sidecar.Photo{Path: p.Path, Twins: files[1:], Shared: r.stems[stem(p.Path)] > 1}
+	var ok bool
+	if !exact {
+		out.Files, ok = r.g.knownFiles(id)
+	}
+	if !ok {
+		out.Files = sidecar.Look(p.Path, files[1:]...)
+	}
+	e := r.words.gather(r.g.Tags(id), out.Files, r.answers[p.Content])
 	out.Change = r.change(id, &e)
 	return out
 }
 
+// knownFiles returns what ReadTags knows of a photo's files, as sidecar.Look
+// would; false if that may be out of date.
+func (g *Gallery) knownFiles(id int) ([]sidecar.Known, bool) {
+	g.mu.RLock()
+	s, all := &g.slots[id], g.tags.table.values
+	p, files := s.Photo, s.tags.files
+	known := s.tags.state == tagsRead && len(g.tags.reasons[id]) == 0
+	g.mu.RUnlock()
+	if !known || p.State == Gone {
+		return nil, false
+	}
+	var list []sidecar.Known
+	for _, f := range files {
+		k := sidecar.Known{Size: f.size, Modified: time.Unix(0, f.modified)}
+		k.File = sidecar.File{Path: beside(p.Path, f.name), Values: f.values.of(all)}
+		if f.name == "" || !isSidecar(f.name) || sidecar.Belongs(k.Path, k.Values, p.Path, p.Files()[1:]...) {
+			list = append(list, k)
+		}
+	}
+	return list, true
+}
+
 // change returns what a photo's labels and a person's answers ask for.
-func (r *planning) change(id int, e *evidence) sidecar.Change {
+func (r *TagPlanner) change(id int, e *evidence) sidecar.Change {
 	var c sidecar.Change
 	for _, tag := range e.tags {
 		if r.words.Hides(tag) {
@@ -134,7 +227,7 @@ func (r *planning) change(id int, e *evidence) sidecar.Change {
 
 // carryOut adds what is decided on a label to a change. A label that is there
 // under another name is set under that.
-func (r *planning) carryOut(c *sidecar.Change, h hearing) {
+func (r *TagPlanner) carryOut(c *sidecar.Change, h hearing) {
 	act, rule := h.rule()
 	switch {
 	case act == Remove:
@@ -183,7 +276,7 @@ func (v *Vocabulary) isOf(d catalog.Decision, m sidecar.Mark) bool {
 }
 
 // rejections are the answers that missing tags of a photo stand for.
-func (r *planning) rejections(id int, p sidecar.PhotoPlan) (list []catalog.Decision) {
+func (r *TagPlanner) rejections(id int, p sidecar.PhotoPlan) (list []catalog.Decision) {
 	content := r.g.Content(id)
 	for _, m := range p.Missing {
 		answered := slices.ContainsFunc(slices.Concat(r.answers[content], list), func(d catalog.Decision) bool {

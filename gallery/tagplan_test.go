@@ -2,8 +2,12 @@ package gallery
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -82,11 +86,51 @@ func (d *desk) plan(labels ...label.Label) TagPlan {
 	for _, p := range d.Photos() {
 		ids = append(ids, p.ID)
 	}
-	plan, err := d.PlanTags(context.Background(), ids, by)
+	planner, err := d.NewTagPlanner(context.Background(), by)
 	if err != nil {
 		d.t.Fatal(err)
 	}
+	plan, err := planner.Plan(context.Background(), ids)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	draft, err := planner.Draft(context.Background(), ids)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.agree(plan, draft)
 	return plan
+}
+
+// agree checks that a draft says what the plan says of the photos that change.
+func (d *desk) agree(plan, draft TagPlan) {
+	d.t.Helper()
+	var want, got []string
+	for i, p := range plan.Photos {
+		if len(p.Files)+len(p.Missing) > 0 || p.Refused != "" {
+			want = append(want, fmt.Sprint(plan.IDs[i], textOf(d.t, p)))
+		}
+	}
+	for i, p := range draft.Photos {
+		got = append(got, fmt.Sprint(draft.IDs[i], textOf(d.t, p)))
+	}
+	if !slices.Equal(got, want) || !reflect.DeepEqual(plan.Rejections, draft.Rejections) {
+		d.t.Errorf("the draft says\n%s\n%v\nthe plan\n%s\n%v", got, draft.Rejections, want, plan.Rejections)
+	}
+}
+
+// textOf is a plan without the hashes, which a draft does not have.
+func textOf(t *testing.T, p sidecar.PhotoPlan) string {
+	t.Helper()
+	p.Files = slices.Clone(p.Files)
+	for i := range p.Files {
+		p.Files[i].Hash, p.Files[i].Modified = "", p.Files[i].Modified.UTC()
+	}
+	text, err := json.Marshal(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // apply plans all photos and writes it; it returns the plan of the first.
@@ -99,6 +143,11 @@ func (d *desk) apply(labels ...label.Label) sidecar.PhotoPlan {
 	if result, err := plan.Apply(context.Background(), d.j, journal.Options{NoSync: true}); err != nil || len(result.Failed) > 0 {
 		d.t.Fatal(result, err)
 	}
+	d.RecheckTags(plan.IDs)
+	if err := d.ReadTags(context.Background()); err != nil {
+		d.t.Fatal(err)
+	}
+	checkTags(d.t, d.Gallery)
 	return plan.Photos[0]
 }
 
@@ -215,5 +264,60 @@ func TestPlanTagsOfTwins(t *testing.T) {
 		if tags, err := sidecar.Read(filepath.Join(d.dir, name)); err != nil || !tags.Set().Has("dog") || !tags.Set().Has("owl") {
 			t.Errorf("%s has %v, %v", name, tags, err)
 		}
+	}
+}
+
+// Answers on the screen are those of the catalog, through changes and after
+// another start.
+func TestAnswers(t *testing.T) {
+	d := newDesk(t, "a.jpg", "b.jpg")
+	var a Answers
+	for _, c := range []struct {
+		label string
+		v     catalog.Verdict
+	}{{"dog", catalog.Accept}, {"cat", catalog.Reject}, {"Dog", catalog.Reject}, {"cat", catalog.Withdraw}, {"owl", catalog.Withdraw}, {"owl", catalog.Accept}} {
+		before := a.Version()
+		list := []catalog.Decision{{Photo: d.Content(1), Label: c.label, Verdict: c.v, When: d.now}}
+		a.Put(list)
+		if a.Version() == before || a.About(d.Content(1), strings.ToUpper(c.label)).Verdict != c.v {
+			t.Errorf("%+v: %+v", c, a.Of(d.Content(1)))
+		}
+	}
+	if a.About(d.Content(0), "dog").Verdict != catalog.Withdraw || len(a.Of(d.Content(0))) > 0 || len(a.Of(d.Content(1))) != 2 {
+		t.Errorf("%+v, %+v", a.Of(d.Content(0)), a.Of(d.Content(1)))
+	}
+	if err := d.Decide(context.Background(), a.Of(d.Content(1))...); err != nil {
+		t.Fatal(err)
+	}
+	var again Answers
+	stored, err := d.Decisions(context.Background())
+	if again.Load(stored); err != nil || again.About(d.Content(1), "dog").Verdict != catalog.Reject || again.About(d.Content(1), "owl").Verdict != catalog.Accept {
+		t.Errorf("%+v, %v", stored, err)
+	}
+}
+
+// What is in a photo is known without its being embedded, and forgotten if the
+// file is another by then.
+func TestReadContent(t *testing.T) {
+	dir := tree(t, "a.jpg", "b.jpg")
+	g := New()
+	scan(t, g, dir)
+	text, err := os.ReadFile(filepath.Join(dir, "a.jpg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h, err := g.ReadContent(0); err != nil || h != sha256.Sum256(text) || g.Content(0) != h || g.Photo(0).Content != h {
+		t.Errorf("%v, %v", h, err)
+	}
+	writePhoto(t, filepath.Join(dir, "b.jpg"), 1<<20)
+	later(t, filepath.Join(dir, "b.jpg"))
+	if h, err := g.ReadContent(1); err != nil || h == (catalog.Hash{}) || g.Content(1) != (catalog.Hash{}) {
+		t.Errorf("%v, %v", h, err)
+	}
+	if err := os.Remove(filepath.Join(dir, "b.jpg")); err != nil {
+		t.Fatal(err)
+	}
+	if h, err := g.ReadContent(1); err == nil {
+		t.Errorf("%v of a photo that is gone", h)
 	}
 }

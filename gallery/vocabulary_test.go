@@ -95,7 +95,7 @@ func TestVocabularyAgreesWithSets(t *testing.T) {
 func TestSelectByWords(t *testing.T) {
 	g := New()
 	for id, tag := range []string{"Eule", "animals|birds|owl", "Tiere|V\u00f6gel|Meise", "beach", "hound"} {
-		g.slots = append(g.slots, slot{Photo: Photo{ID: id, State: Ready}, content: catalog.Hash{byte(id), 1}})
+		g.slots = append(g.slots, slot{Photo: Photo{ID: id, State: Ready, Content: catalog.Hash{byte(id), 1}}})
 		g.slots[id].tags.names = g.tags.table.move(nil, namesOf(tagsOf(tag)))
 	}
 	at := time.Unix(1e9, 0)

@@ -41,8 +41,8 @@ func (d *desk) why(tag string, labels ...label.Label) Story {
 	return s
 }
 
-// agree says that a plan does what is told of it.
-func (d *desk) agree(s Story, p sidecar.PhotoPlan) {
+// holds says that a plan does what is told of it.
+func (d *desk) holds(s Story, p sidecar.PhotoPlan) {
 	d.t.Helper()
 	in := func(list []string) bool {
 		return slices.ContainsFunc(list, func(tag string) bool {
@@ -64,7 +64,7 @@ func (d *desk) tell(tag string, act Act, rule Rule, labels ...label.Label) Story
 	if s.Ruling.Act != act || s.Ruling.Rule != rule || s.Ruling.Why == "" {
 		d.t.Errorf("%s: %+v, want %s by the rule %s", tag, s.Ruling, act, rule)
 	}
-	d.agree(s, d.plan(labels...).Photos[0])
+	d.holds(s, d.plan(labels...).Photos[0])
 	return s
 }
 
@@ -184,7 +184,7 @@ func TestWhyAgreesWithPlans(t *testing.T) {
 		plan := d.plan(set...).Photos[0]
 		words := NewVocabulary(label.Set{Labels: set})
 		for i := range set {
-			d.agree(d.why(words.Path(i), set...), plan)
+			d.holds(d.why(words.Path(i), set...), plan)
 		}
 		if t.Failed() {
 			t.Fatalf("step %d, labels %+v", step, set)

@@ -64,6 +64,22 @@ type Options struct {
 	// fast, but a power cut may leave files empty. A process that is killed
 	// leaves them whole.
 	NoSync bool
+	// Progress, if not nil, hears how far it is, from one goroutine at a time.
+	Progress func(s Stage, done, of int)
+}
+
+// A Stage is a part of an application or an undoing.
+type Stage uint8
+
+const (
+	Reading Stage = iota // files as they are, and what becomes of them
+	Writing              // files; before the first of them a run can be stopped without a trace
+)
+
+func (o Options) progress(s Stage, done, of int) {
+	if o.Progress != nil {
+		o.Progress(s, done, of)
+	}
 }
 
 // Open opens the journal in a folder, which is made, and finishes what a

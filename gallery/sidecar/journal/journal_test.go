@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -386,38 +387,41 @@ func TestSpelled(t *testing.T) {
 	}
 }
 
-// Wrote finds the run that wrote a file, by whatever path, while the journal is
-// open and when it is not.
-func TestWrote(t *testing.T) {
+// Progress goes from nothing to all of the files, and stops where a run is
+// stopped: what was not written then can be told from what failed.
+func TestProgress(t *testing.T) {
 	dir := t.TempDir()
-	runs := filepath.Join(dir, "runs")
-	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
-	write(t, a, "one")
-	write(t, b, "two")
-	j := open(t, runs)
-	began := time.Now().UTC().Truncate(time.Second)
-	first, err := j.Apply(bg, []Edit{with(a, "more")}, Options{})
-	must(t, err)
-	second, err := j.Apply(bg, []Edit{with(a, "more"), with(b, "more")}, Options{})
-	must(t, err)
-	_, err = j.Undo(bg, second.Run, Options{})
-	must(t, err)
-	for path, want := range map[string]string{a: first.Run, b: second.Run, filepath.Join(dir, "c"): ""} {
-		if r, ok := Wrote(runs, path, began); r.ID != want || ok != (want != "") || r.Undone != (want == second.Run) {
-			t.Errorf("%s: %+v, want %q", path, r, want)
-		}
+	j := open(t, filepath.Join(dir, "runs"))
+	var list []Edit
+	for n := range 3 * batch {
+		path := filepath.Join(dir, fmt.Sprint(n))
+		write(t, path, "old")
+		list = append(list, with(path, "+"))
 	}
-	if link := filepath.Join(dir, "link"); os.Symlink(dir, link) == nil {
-		if r, _ := Wrote(runs, filepath.Join(link, "b"), began); r.ID != second.Run {
-			t.Errorf("through a link: %+v", r)
+	ctx, stop := context.WithCancel(bg)
+	var reading, writing []int
+	result, err := j.Apply(ctx, list, Options{NoSync: true, Progress: func(s Stage, done, of int) {
+		if s == Reading {
+			reading = append(reading, done)
+		} else if writing = append(writing, done); done == batch {
+			stop()
 		}
-	}
-	for _, at := range []time.Time{began.Add(time.Hour), began.Add(-48 * time.Hour)} {
-		if r, ok := Wrote(runs, a, at); ok {
-			t.Errorf("at %v: %+v", at, r)
+		if of != len(list) {
+			t.Errorf("%d of %d", done, of)
 		}
+	}})
+	if err != nil || result.Written != batch || len(result.Failed) != 2*batch || !errors.Is(result.Failed[0].Err, context.Canceled) {
+		t.Errorf("%d written, %d failed, %v", result.Written, len(result.Failed), err)
 	}
-	if _, ok := Wrote(filepath.Join(dir, "none"), a, began); ok {
-		t.Error("found in a journal that is not there")
+	if want := []int{0, batch, 2 * batch}; !slices.Equal(reading, want) || !slices.Equal(writing, append(want, 3*batch)) {
+		t.Errorf("reading %v, writing %v", reading, writing)
+	}
+	if result, err = j.Undo(bg, result.Run, Options{NoSync: true}); err != nil || result.Written != batch || len(result.Failed) > 0 {
+		t.Errorf("%+v, %v", result, err)
+	}
+	for _, e := range list {
+		if text(e.Path) != "old" {
+			t.Fatalf("%s is %q", e.Path, text(e.Path))
+		}
 	}
 }

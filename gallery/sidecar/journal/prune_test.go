@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -73,5 +74,41 @@ func TestPruneKeepsAMonth(t *testing.T) {
 	must(t, j.prune(now.AddDate(1, 0, 0)))
 	if ids, err := j.ids(); err != nil || len(ids) != keepLast {
 		t.Errorf("%d are left after a year, %v", len(ids), err)
+	}
+}
+
+// Wrote finds the run that wrote a file, by whatever path, while the journal is
+// open and when it is not.
+func TestWrote(t *testing.T) {
+	dir := t.TempDir()
+	runs := filepath.Join(dir, "runs")
+	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+	write(t, a, "one")
+	write(t, b, "two")
+	j := open(t, runs)
+	began := time.Now().UTC().Truncate(time.Second)
+	first, err := j.Apply(bg, []Edit{with(a, "more")}, Options{})
+	must(t, err)
+	second, err := j.Apply(bg, []Edit{with(a, "more"), with(b, "more")}, Options{})
+	must(t, err)
+	_, err = j.Undo(bg, second.Run, Options{})
+	must(t, err)
+	for path, want := range map[string]string{a: first.Run, b: second.Run, filepath.Join(dir, "c"): ""} {
+		if r, ok := Wrote(runs, path, began); r.ID != want || ok != (want != "") || r.Undone != (want == second.Run) {
+			t.Errorf("%s: %+v, want %q", path, r, want)
+		}
+	}
+	if link := filepath.Join(dir, "link"); os.Symlink(dir, link) == nil {
+		if r, _ := Wrote(runs, filepath.Join(link, "b"), began); r.ID != second.Run {
+			t.Errorf("through a link: %+v", r)
+		}
+	}
+	for _, at := range []time.Time{began.Add(time.Hour), began.Add(-48 * time.Hour)} {
+		if r, ok := Wrote(runs, a, at); ok {
+			t.Errorf("at %v: %+v", at, r)
+		}
+	}
+	if _, ok := Wrote(filepath.Join(dir, "none"), a, began); ok {
+		t.Error("found in a journal that is not there")
 	}
 }
