@@ -195,6 +195,7 @@ var verdictWords = map[catalog.Verdict]string{catalog.Accept: "accepted", catalo
 
 var actWords = map[gallery.Act]string{
 	gallery.Set: "write it", gallery.Keep: "keep it", gallery.Leave: "leave it out", gallery.Remove: "take it out", gallery.TakeBack: "take it back",
+	gallery.Refuse: "write nothing",
 }
 
 // whereabouts tells where the tag stands.

@@ -18,6 +18,7 @@ const (
 	Keep     Act = "keep"      // it is there and stays
 	Leave    Act = "leave"     // it is not there and stays away
 	Remove   Act = "remove"    // it is taken out, whoever wrote it
+	Refuse   Act = "refuse"    // nothing of the photo is written
 	TakeBack Act = "take back" // what this program wrote is taken out; it stays where others wrote it
 )
 
@@ -33,6 +34,7 @@ const (
 	RuleThreshold Rule = "threshold"
 	RuleUnknown   Rule = "not embedded"
 	RuleNoLabel   Rule = "no label"
+	RuleRefused   Rule = "refused"
 )
 
 // evidence is what is known of a photo's tags, each with the label that it is

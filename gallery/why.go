@@ -131,6 +131,12 @@ func (q Inquiry) Why(tag string) (Story, error) {
 		s.Model = &Opinion{q.Model, q.Models[q.Model], j.Logit, j.P, q.Words.set.Labels[h.at].Cutoff(), j.Holds}
 	}
 	s.Ruling = h.ruling()
+	if s.Ruling.Act == Set {
+		q.Photo.Accept = []sidecar.Mark{{Label: h.words.Path(h.at), Source: sidecar.User}}
+	}
+	if refused := sidecar.NewPlan([]sidecar.Photo{q.Photo}, sidecar.Full).Photos[0].Refused; refused != "" {
+		s.Ruling = Ruling{Refuse, RuleRefused, refused}
+	}
 	return s, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"sigla/gallery/catalog"
@@ -225,5 +226,18 @@ func TestStored(t *testing.T) {
 	}
 	if v, err := Stored(context.Background(), c, catalog.Model{Digest: "other"}, d.Content(0)); v != nil || err != nil {
 		t.Errorf("another model: %v, %v", v, err)
+	}
+}
+
+// TestRulesDoc: docs/TAGS.md has every rule.
+func TestRulesDoc(t *testing.T) {
+	text, err := os.ReadFile("../docs/TAGS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rule := range []Rule{RulePrivate, RuleAccepted, RuleRejected, RuleDeleted, RuleOthers, RuleThreshold, RuleUnknown, RuleNoLabel, RuleRefused} {
+		if !strings.Contains(string(text), "\n| `"+string(rule)+"` | ") {
+			t.Errorf("docs/TAGS.md does not have the rule %s", rule)
+		}
 	}
 }
