@@ -196,7 +196,7 @@ func listable(path, synonyms []string) error {
 	for _, name := range path {
 		_, braces := between(name, "{", "}")
 		_, brackets := between(name, "[", "]")
-		if braces || brackets || strings.HasPrefix(name, "~") {
+		if braces || brackets || strings.HasPrefix(name, "~") || strings.HasPrefix(name, "\ufeff") {
 			return fmt.Errorf("a keyword list has another meaning for %s", name)
 		}
 	}

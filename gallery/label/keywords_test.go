@@ -232,3 +232,28 @@ func TestPaths(t *testing.T) {
 		t.Errorf("Private = %v, want %v", got, private)
 	}
 }
+
+// FuzzKeywords: what can be read can be written, and is read as the same again.
+func FuzzKeywords(f *testing.F) {
+	for _, seed := range []string{lightroomList, darktableList, "a\n\t{b}\n[c]\n", "a\n\t[~b]\n", "\xff\xfea\x00\n\x00", "[[a]]\n{{b}}\n", "a|b\n\tc|d\n"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		set, err := ParseKeywords("list.txt", data)
+		if err != nil {
+			return
+		}
+		list, err := set.Keywords()
+		if err != nil {
+			return // such as [[a]]
+		}
+		back, err := ParseKeywords("list.txt", list)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, list)
+		}
+		again, err := back.Keywords()
+		if err != nil || string(again) != string(list) || len(back.Labels) != len(set.Labels) {
+			t.Fatalf("written %q, then %q, %v", list, again, err)
+		}
+	})
+}

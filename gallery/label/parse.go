@@ -38,17 +38,20 @@ func Parse(name string, data []byte) (Set, error) {
 	return finish(name, parsePlain, data)
 }
 
-// decode returns the text of a file without its byte order mark, in UTF-8.
+// decode returns the text of a file in UTF-8, without byte order marks.
 func decode(name string, data []byte) ([]byte, error) {
 	if len(data) > maxFile {
 		return nil, fmt.Errorf("read labels %s: %d bytes are no label set (the limit is %d)", name, len(data), maxFile)
 	}
 	for _, mark := range []string{"\xff\xfe", "\xfe\xff"} {
 		if bytes.HasPrefix(data, []byte(mark)) {
-			return unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewDecoder().Bytes(data)
+			var err error
+			if data, err = unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewDecoder().Bytes(data); err != nil {
+				return nil, fmt.Errorf("read labels %s: %w", name, err)
+			}
 		}
 	}
-	return bytes.TrimPrefix(data, []byte("\ufeff")), nil
+	return bytes.TrimLeft(data, "\ufeff"), nil
 }
 
 // finish reads a set and checks it.
