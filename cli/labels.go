@@ -137,7 +137,7 @@ func (a *app) labelsCommand() *cobra.Command {
 		Short: "Print the labels that are used, and import vocabularies",
 		Long: `Print the label set that --labels names, the everyday set without it: what tags are written as, synonyms, what is private, and thresholds.
 
-JSON has an object a label: {"name","path","synonyms","private","threshold"}; the path is what is written.`,
+JSON has an object a label: {"name","path","group","synonyms","private","threshold"}; the path is what is written.`,
 		Example: "sigla labels\nsigla labels --labels keywords.txt --format json",
 		Args:    cobra.NoArgs,
 		Run:     a.configured(a.runLabels),
@@ -152,12 +152,12 @@ func (a *app) runLabels(ctx context.Context, _ []string) error {
 		return err
 	}
 	out := a.output()
-	if err := out.header("name", "path", "synonyms", "private", "threshold"); err != nil {
+	if err := out.header("name", "path", "group", "synonyms", "private", "threshold"); err != nil {
 		return err
 	}
 	paths, private := set.Paths(), set.Private()
 	for i, l := range set.Labels {
-		if err := out.label(labelRow{l.Name, paths[i], l.Synonyms, private[i], l.Cutoff()}); err != nil {
+		if err := out.label(labelRow{l.Name, paths[i], l.Group, l.Synonyms, private[i], l.Cutoff()}); err != nil {
 			return err
 		}
 	}
@@ -168,6 +168,7 @@ func (a *app) runLabels(ctx context.Context, _ []string) error {
 type labelRow struct {
 	Name      string   `json:"name"`
 	Path      string   `json:"path"`
+	Group     string   `json:"group,omitempty"`
 	Synonyms  []string `json:"synonyms,omitempty"`
 	Private   bool     `json:"private"` // itself, or by a label above it
 	Threshold float64  `json:"threshold"`
@@ -179,7 +180,7 @@ func (o *output) label(l labelRow) error {
 	case "json":
 		return o.object(l)
 	case "csv":
-		return o.row(l.Name, l.Path, synonyms, strconv.FormatBool(l.Private), formatProbability(l.Threshold))
+		return o.row(l.Name, l.Path, l.Group, synonyms, strconv.FormatBool(l.Private), formatProbability(l.Threshold))
 	}
 	line := fmt.Sprintf("%.2f  %s", l.Threshold, l.Path)
 	if synonyms != "" {

@@ -172,6 +172,19 @@ func (h hearing) outdated(answer time.Time) bool {
 	})
 }
 
+// notes say which labels are there under other names.
+func (e *evidence) notes() (list []string) {
+	for _, t := range e.there {
+		l := e.words.set.Labels[t.label]
+		for _, name := range l.Synonyms {
+			if sidecar.Fold(name) == sidecar.Fold(t.tag) {
+				list = append(list, fmt.Sprintf("%q is there as %q", e.words.Path(t.label), t.tag))
+			}
+		}
+	}
+	return list
+}
+
 // A Ruling is what a plan does with a label of a photo, and by which rule.
 type Ruling struct {
 	Act  Act    `json:"act"`

@@ -164,6 +164,7 @@ func (r *TagPlanner) photo(id int, exact bool) sidecar.Photo {
 	}
 	e := r.words.gather(r.g.Tags(id), out.Files, r.answers[p.Content])
 	out.Change = r.change(id, &e)
+	out.Notes = e.notes()
 	return out
 }
 
