@@ -5,14 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"sigla/gallery"
-	"sigla/gallery/catalog"
 	"sigla/gallery/label"
 	"sigla/gallery/sidecar"
 	"sigla/gallery/sidecar/journal"
@@ -63,7 +60,7 @@ sigla undo`,
 }
 
 func (a *app) runTag(ctx context.Context, args []string, opt tagOptions, naming sidecar.Naming) error {
-	set, _, err := a.labelSet(userLabels())
+	set, _, err := a.labelSet(ctx, userLabels())
 	if err != nil {
 		return err
 	}
@@ -71,7 +68,6 @@ func (a *app) runTag(ctx context.Context, args []string, opt tagOptions, naming 
 	if err != nil {
 		return err
 	}
-	set, _ = public(set)
 	for i := range set.Labels {
 		if opt.threshold > 0 {
 			set.Labels[i].Threshold = opt.threshold
@@ -85,122 +81,62 @@ func (a *app) runTag(ctx context.Context, args []string, opt tagOptions, naming 
 	g := catalogued(dataDir())
 	defer a.closeCatalogued(g)
 	a.warnMissing(enc.adapter, set)
-	t := tagger{g: g, set: enc.tuneAll(set), digest: enc.Info().Digest, bias: a.settings.bias, now: time.Now()}
-	if t.scorer, err = newScorer(ctx, set, enc, &a.settings); err != nil {
+	by, err := a.tagger(ctx, g, set, enc)
+	if err != nil {
 		return err
 	}
+	by.Naming = naming
 	g.UseModel(enc.catalogModel())
 	g.UseScanner(enc.cpu)
 	if err := a.indexPhotos(ctx, g, paths, enc); err != nil {
 		return err
 	}
-	photos, err := t.photos(ctx)
+	var ids []int
+	for _, p := range g.Photos() {
+		if p.State == gallery.Ready {
+			ids = append(ids, p.ID)
+		}
+	}
+	planner, err := g.NewTagPlanner(ctx, by)
 	if err != nil {
 		return err
 	}
-	plan := sidecar.NewPlan(photos, naming)
-	if err := a.output().plan(plan); err != nil || !opt.apply {
+	plan, err := planner.Plan(ctx, ids)
+	if err != nil {
 		return err
 	}
-	return a.applyPlan(ctx, &t, plan, opt)
+	if err := a.output().plan(plan.Plan); err != nil || !opt.apply {
+		return err
+	}
+	return a.applyPlan(ctx, g, plan, opt)
 }
 
-// tagger says what is to become of the tags of photos.
-type tagger struct {
-	g      *gallery.Gallery
-	scorer *scorer
-	set    label.Set
-	digest string
-	bias   float64
-	now    time.Time
-	ids    map[string]int // of photos, by path
-
-	answers map[catalog.Hash][]catalog.Decision
-}
-
-func (t *tagger) photos(ctx context.Context) ([]sidecar.Photo, error) {
-	var err error
-	if t.answers, err = t.g.Decisions(ctx); err != nil {
-		return nil, err
+// tagger has labels set by the model.
+func (a *app) tagger(ctx context.Context, g *gallery.Gallery, set label.Set, enc *encoder) (gallery.Tagger, error) {
+	open := public(set)
+	s, err := newScorer(ctx, open, enc, &a.settings)
+	if err != nil {
+		return gallery.Tagger{}, err
 	}
-	t.ids = make(map[string]int)
-	stems := make(map[string]int)
-	var photos []sidecar.Photo
-	for _, p := range t.g.Photos() {
-		if p.State != gallery.Ready {
-			continue
+	judge := func(id int) []gallery.Judgement {
+		vector := g.Vector(id)
+		if vector == nil {
+			return nil
 		}
-		t.ids[p.Path] = p.ID
-		stems[stem(p.Path)] += 1 + len(p.Twins)
-		photos = append(photos, sidecar.Photo{Path: p.Path, Files: sidecar.Look(p.Path)})
-	}
-	for i := range photos {
-		p := &photos[i]
-		p.Shared = stems[stem(p.Path)] > 1
-		id := t.ids[p.Path]
-		p.Change = t.change(id, p.Files, t.answers[t.g.Content(id)])
-	}
-	return photos, ctx.Err()
-}
-
-func stem(path string) string { return strings.TrimSuffix(path, filepath.Ext(path)) }
-
-// change returns what a photo's labels and a person's answers ask for.
-func (t *tagger) change(id int, files []sidecar.Known, answers []catalog.Decision) sidecar.Change {
-	var c sidecar.Change
-	said := make(map[string]bool)
-	for _, d := range answers {
-		said[sidecar.Fold(d.Label)] = true
-		if d.Verdict == catalog.Reject {
-			c.Reject = append(c.Reject, d.Label)
-		} else {
-			c.Accept = append(c.Accept, sidecar.Mark{Label: d.Label, Source: sidecar.User, When: d.When})
+		var list []gallery.Judgement
+		for _, l := range s.scores(vector) {
+			list = append(list, gallery.Judgement{Label: set.Index(l.Label), Holds: l.above, P: l.Probability, Logit: float64(l.Logit)})
 		}
+		return list
 	}
-	var ours []string // tags that sigla set by itself
-	for _, f := range files {
-		for _, m := range sidecar.Marks(f.Values) {
-			if m.Source == sidecar.Auto {
-				ours = append(ours, m.Label)
-			}
-		}
-	}
-	has := t.g.Tags(id).Set()
-	for _, s := range t.scorer.scores(t.g.Vector(id)) {
-		l := t.set.Labels[t.set.Index(s.Label)]
-		isOurs := slices.ContainsFunc(ours, func(o string) bool { return sidecar.Fold(o) == sidecar.Fold(l.Name) })
-		switch {
-		case said[sidecar.Fold(l.Name)]:
-		case !s.above && isOurs:
-			c.Withdraw = append(c.Withdraw, l.Name)
-		case s.above && !isOurs && !has.Has(l.Name) && !slices.ContainsFunc(l.Synonyms, has.Has):
-			c.Accept = append(c.Accept, sidecar.Mark{Label: l.Name, Source: sidecar.Auto, P: s.Probability, Logit: float64(s.Logit),
-				Model: t.digest, Bias: t.bias, Threshold: l.Cutoff(), When: t.now})
-		}
-	}
-	return c
-}
-
-// rejections are what somebody took out of sidecars since sigla wrote it, and of
-// which nothing else was said.
-func (t *tagger) rejections(plan sidecar.Plan) (list []catalog.Decision) {
-	for _, p := range plan.Photos {
-		content := t.g.Content(t.ids[p.Path])
-		for _, m := range p.Missing {
-			is := func(d catalog.Decision) bool { return sidecar.Fold(d.Label) == sidecar.Fold(m.Label) }
-			if !slices.ContainsFunc(t.answers[content], is) {
-				list = append(list, catalog.Decision{Photo: content, Label: m.Label, Verdict: catalog.Reject, When: t.now, Who: "sidecar"})
-			}
-		}
-	}
-	return list
+	return gallery.Tagger{Labels: enc.tuneAll(set), Judge: judge, Model: enc.Info().Digest, Bias: a.settings.bias, Now: time.Now()}, nil
 }
 
 func runsDir() string { return filepath.Join(dataDir(), "runs") }
 
 // applyPlan writes the sidecars of a plan.
-func (a *app) applyPlan(ctx context.Context, t *tagger, plan sidecar.Plan, opt tagOptions) (err error) {
-	if err := t.g.Decide(ctx, t.rejections(plan)...); err != nil {
+func (a *app) applyPlan(ctx context.Context, g *gallery.Gallery, plan gallery.TagPlan, opt tagOptions) (err error) {
+	if err := g.Decide(ctx, plan.Rejections...); err != nil {
 		return err
 	}
 	j, err := a.openJournal(ctx)

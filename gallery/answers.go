@@ -3,8 +3,12 @@ package gallery
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"sync"
 
 	"sigla/gallery/catalog"
+	"sigla/gallery/sidecar"
 )
 
 // Content returns the hash of what is in a photo's file; the zero Hash if the
@@ -12,7 +16,33 @@ import (
 func (g *Gallery) Content(id int) catalog.Hash {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	return g.slots[id].content
+	return g.slots[id].Content
+}
+
+// ReadContent returns what Content does, and reads the file if it has to.
+func (g *Gallery) ReadContent(id int) (catalog.Hash, error) {
+	p := g.Photo(id)
+	if p.Content != (catalog.Hash{}) {
+		return p.Content, nil
+	}
+	f, err := os.Open(p.Path)
+	if err != nil {
+		return catalog.Hash{}, fmt.Errorf("read photo: %w", err)
+	}
+	defer f.Close()
+	content, err := catalog.HashOf(f)
+	if err != nil {
+		return catalog.Hash{}, fmt.Errorf("read photo: %w", err)
+	}
+	now, err := f.Stat()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	// Only if the file is as Scan saw it does the reading belong to it.
+	if s := &g.slots[id]; err == nil && s.Size == now.Size() && s.Modified.Equal(now.ModTime()) {
+		s.Content = content
+		g.turnOver(id)
+	}
+	return content, nil
 }
 
 // Decisions returns a person's answers by the content of photos; none without a
@@ -43,3 +73,77 @@ func (g *Gallery) Decide(ctx context.Context, decisions ...catalog.Decision) err
 	}
 	return c.Decide(ctx, decisions...)
 }
+
+// Answers are a person's answers as they are known on this side of the catalog,
+// for a screen that asks at every repaint. They are for any goroutine.
+type Answers struct {
+	mu      sync.RWMutex
+	byPhoto map[catalog.Hash][]catalog.Decision // lists are replaced, never changed
+	version uint64
+}
+
+// Load replaces all answers.
+func (a *Answers) Load(byPhoto map[catalog.Hash][]catalog.Decision) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.byPhoto = byPhoto
+	a.version++
+}
+
+// Of returns the answers about a photo. They are not to be changed.
+func (a *Answers) Of(content catalog.Hash) []catalog.Decision {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.byPhoto[content]
+}
+
+// About returns the answer about a label of a photo; its Verdict is Withdraw if
+// there is none.
+func (a *Answers) About(content catalog.Hash, label string) catalog.Decision {
+	for _, d := range a.Of(content) {
+		if sameLabel(d.Label, label) {
+			return d
+		}
+	}
+	return catalog.Decision{Photo: content, Label: label, Verdict: catalog.Withdraw}
+}
+
+// Version counts changes.
+func (a *Answers) Version() uint64 {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.version
+}
+
+// Put takes answers over, each in the place of an earlier one.
+func (a *Answers) Put(decisions []catalog.Decision) {
+	const most = 1000 // at a time: others look meanwhile
+	for len(decisions) > 0 {
+		n := min(most, len(decisions))
+		a.put(decisions[:n])
+		decisions = decisions[n:]
+	}
+}
+
+func (a *Answers) put(decisions []catalog.Decision) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.version++
+	if a.byPhoto == nil {
+		a.byPhoto = make(map[catalog.Hash][]catalog.Decision)
+	}
+	for _, d := range decisions {
+		var list []catalog.Decision
+		for _, other := range a.byPhoto[d.Photo] {
+			if !sameLabel(other.Label, d.Label) {
+				list = append(list, other)
+			}
+		}
+		if d.Verdict != catalog.Withdraw {
+			list = append(list, d)
+		}
+		a.byPhoto[d.Photo] = list
+	}
+}
+
+func sameLabel(a, b string) bool { return a == b || sidecar.Fold(a) == sidecar.Fold(b) }

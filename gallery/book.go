@@ -167,7 +167,7 @@ func (w *walk) recall(in place, files []catalogued) {
 		}
 		id := g.put(p, f.Size, time.Unix(0, f.Modified))
 		s := &g.slots[id]
-		s.pending, s.book, s.file, s.content, s.reason = true, f.book, f.ID, f.Hash, f.Error
+		s.pending, s.book, s.file, s.Content, s.reason = true, f.book, f.ID, f.Hash, f.Error
 		g.failAgain(id)
 	}
 	g.changed()
@@ -284,7 +284,7 @@ func (w *walk) addNew(at place, info fs.FileInfo, twins []string) (id int) {
 	if f, ok := w.absent[at.at]; ok && w.book != nil {
 		s.file = f.ID
 		if f.Size == s.Size && f.Modified == s.Modified.UnixNano() {
-			s.content, s.reason = f.Hash, f.Error
+			s.Content, s.reason = f.Hash, f.Error
 		}
 	}
 	w.find(id)
@@ -300,7 +300,7 @@ func (w *walk) see(id int, own bool, info fs.FileInfo) {
 	same := s.Size == info.Size() && s.Modified.UnixNano() == info.ModTime().UnixNano()
 	gone, passing := s.State == Gone, s.State == Failed && errors.As(s.Err, new(syscall.Errno))
 	if !same {
-		s.Size, s.Modified, s.content, s.reason = info.Size(), info.ModTime(), catalog.Hash{}, ""
+		s.Size, s.Modified, s.Content, s.reason = info.Size(), info.ModTime(), catalog.Hash{}, ""
 		s.Info = photo.Info{}
 	}
 	joins := own && w.book != nil && s.book != w.book
@@ -329,7 +329,7 @@ func (w *walk) find(id int) {
 		w.books = append(w.books, s.book)
 	}
 	w.found = append(w.found, finding{id, s.book, catalog.File{
-		ID: s.file, Path: s.book.path(s.at), Size: s.Size, Modified: s.Modified.UnixNano(), Hash: s.content, Error: s.reason,
+		ID: s.file, Path: s.book.path(s.at), Size: s.Size, Modified: s.Modified.UnixNano(), Hash: s.Content, Error: s.reason,
 	}})
 }
 

@@ -53,6 +53,9 @@ type Photo struct {
 	Err     error      // why it Failed: one line that names the photo
 	Info    photo.Info // once decoded, zero before
 	Tagged  bool       // ReadTags has found Tags
+	// Content is what is in the file, if that was read with a catalog: by it answers
+	// are found.
+	Content catalog.Hash
 }
 
 // A Skip is a folder or file that Scan had to pass by. Err names it and says
@@ -122,10 +125,9 @@ type slot struct {
 	pending bool   // the catalog says that it is there; no walk has come to it
 
 	// For the catalog.
-	book    *book        // where Scan writes its file down; nil: nowhere
-	file    int64        // the file's ID there, 0 until Scan has
-	content catalog.Hash // what is in it, if that was read
-	reason  string       // why there is no photo in it
+	book   *book  // where Scan writes its file down; nil: nowhere
+	file   int64  // the file's ID there, 0 until Scan has
+	reason string // why there is no photo in it
 
 	tags tagging
 }

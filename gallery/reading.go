@@ -76,9 +76,9 @@ func (g *Gallery) note(p prepared, vector []uint16) {
 	// Only if the file is as Scan saw it does the reading belong to it.
 	own := s.Size == p.file.Size() && s.Modified.Equal(p.file.ModTime())
 	if own {
-		s.content, s.reason = p.content, p.reason
+		s.Content, s.reason = p.content, p.reason
 		if p.reason != "" {
-			s.content = catalog.Hash{}
+			s.Content = catalog.Hash{}
 		}
 	}
 	if p.reason == "" {

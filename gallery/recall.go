@@ -31,8 +31,8 @@ func (r *run) recall() {
 		end := min(len(g.slots), r.recalled+recallPart)
 		part = part[:0]
 		for id := r.recalled; id < end; id++ {
-			if s := &g.slots[id]; s.State == Waiting && s.content != (catalog.Hash{}) {
-				part = append(part, memory{id: id, turn: s.turn, content: s.content})
+			if s := &g.slots[id]; s.State == Waiting && s.Content != (catalog.Hash{}) {
+				part = append(part, memory{id: id, turn: s.turn, content: s.Content})
 			}
 		}
 		g.mu.Unlock()
@@ -99,7 +99,7 @@ func (r *run) find(p *prepared) {
 	}
 	g, k := r.g, &r.g.keep
 	g.mu.RLock()
-	if id, ok := k.own[p.content]; ok && g.slots[id].content == p.content && g.slots[id].embedded {
+	if id, ok := k.own[p.content]; ok && g.slots[id].Content == p.content && g.slots[id].embedded {
 		row := g.slots[id].row
 		p.info, p.known = g.slots[id].Info, halved{g.rows.half[row], g.rows.inverse[row]}
 	}

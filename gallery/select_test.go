@@ -26,7 +26,7 @@ func peopled(n int) *Gallery {
 		s := &g.slots[id]
 		s.Name = fmt.Sprintf("%d/%s/IMG_%04d.jpg", 2020+r.IntN(5), []string{"Summer", "winter"}[r.IntN(2)], id)
 		s.Size, s.Modified = r.Int64N(5e6), time.Date(2020+r.IntN(5), 3, 1, 0, 0, 0, 0, time.UTC)
-		s.content = catalog.Hash{byte(id), byte(id >> 8), byte(id >> 16), 1}
+		s.Content = catalog.Hash{byte(id), byte(id >> 8), byte(id >> 16), 1}
 		switch r.IntN(8) {
 		case 0:
 			g.settle(id, errFake)
@@ -56,8 +56,8 @@ func peopled(n int) *Gallery {
 func TestSelect(t *testing.T) {
 	g := peopled(3000)
 	answers := map[catalog.Hash][]catalog.Decision{
-		g.slots[5].content: {{Label: "dog", Verdict: catalog.Accept}},
-		g.slots[9].content: {{Label: "dog", Verdict: catalog.Reject}},
+		g.slots[5].Content: {{Label: "dog", Verdict: catalog.Accept}},
+		g.slots[9].Content: {{Label: "dog", Verdict: catalog.Reject}},
 	}
 	w := Witness{Answers: answers, Label: func(id int, name string) (float64, bool, bool) {
 		p := float64(id%100) / 100

@@ -102,11 +102,11 @@ func (g *Gallery) readings() (photos []int, list []catalog.Reading) {
 			later = append(later, id)
 			continue
 		}
-		if s.State == Gone || s.content == (catalog.Hash{}) && s.reason == "" {
+		if s.State == Gone || s.Content == (catalog.Hash{}) && s.reason == "" {
 			continue // the file is another by now
 		}
 		photos = append(photos, id)
-		list = append(list, catalog.Reading{File: s.file, Size: s.Size, Modified: s.Modified.UnixNano(), Hash: s.content, Error: s.reason})
+		list = append(list, catalog.Reading{File: s.file, Size: s.Size, Modified: s.Modified.UnixNano(), Hash: s.Content, Error: s.reason})
 	}
 	k.read = later
 	return photos, list

@@ -201,6 +201,24 @@ func (g *Gallery) meetTags(id int, sidecars uint32) {
 	g.tags.next = min(g.tags.next, id)
 }
 
+// RecheckTags has ReadTags look again at the files of photos, whose sidecars have
+// been written, without a Scan.
+func (g *Gallery) RecheckTags(ids []int) {
+	for _, id := range ids {
+		p := g.Photo(id)
+		there := sidecar.Listed(func(path string) bool {
+			info, err := os.Stat(path)
+			return err == nil && info.Mode().IsRegular()
+		}, p.Path, p.Files()[1:]...)
+		g.mu.Lock()
+		if g.slots[id].State != Gone {
+			g.meetTags(id, there)
+			g.changed()
+		}
+		g.mu.Unlock()
+	}
+}
+
 // loseTags forgets, with mu held, the tags of a photo that is gone.
 func (g *Gallery) loseTags(id int) {
 	s, b := &g.slots[id], &g.tags

@@ -8,6 +8,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"sigla/gallery"
 	"sigla/gallery/label"
 	"sigla/model"
 )
@@ -128,6 +129,11 @@ func (m *root) changed() tea.Cmd {
 	m.tallyPace.want(true)
 	m.refilter(true)
 	m.labels.changed, m.labels.seen = true, place{}
+	if q := m.want.query.filters; len(q.Labels()) > 0 {
+		if err := gallery.NewVocabulary(m.labels.set).Unknown(q); err != nil {
+			m.warn(fmt.Errorf("%w; the search finds nothing by it", err))
+		}
+	}
 	var classify tea.Cmd
 	if slices.Contains(m.labels.columns, -1) {
 		classify = m.classify()

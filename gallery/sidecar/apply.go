@@ -1,6 +1,7 @@
 package sidecar
 
 import (
+	"cmp"
 	"context"
 
 	"sigla/gallery/sidecar/journal"
@@ -14,8 +15,9 @@ func (p Plan) Apply(ctx context.Context, j *journal.Journal, o journal.Options) 
 	var edits []journal.Edit
 	for _, photo := range p.Photos {
 		for _, f := range photo.Files {
+			beside := cmp.Or(f.Photo, photo.Path)
 			edits = append(edits, journal.Edit{
-				Path: f.Path, Beside: photo.Path, New: f.New, Size: f.Size, Modified: f.Modified, Hash: f.Hash, Make: f.make,
+				Path: f.Path, Beside: beside, New: f.New, Size: f.Size, Modified: f.Modified, Hash: f.Hash, Make: f.make,
 			})
 		}
 	}

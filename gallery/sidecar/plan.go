@@ -12,12 +12,14 @@ import (
 
 // A Photo is what is known of a photo, and what is to become of its tags.
 type Photo struct {
-	Path string
-	// Files are what was read: sidecars as Find returns them, then the photo.
+	Path  string
+	Twins []string // paths of the other files that hold the same picture
+	// Files are what was read, as Look returns it.
 	Files []Known
 	// Shared: another photo in the folder has the same name up to the extension.
 	Shared bool
-	Change // Known is found from the files
+	Notes  []string // what the person should know of the change
+	Change          // Known is found from the files
 }
 
 // A Naming is how new sidecars are called.
@@ -43,7 +45,7 @@ type PhotoPlan struct {
 	Removed []string   `json:"removed,omitempty"`
 	Kept    []string   `json:"kept,omitempty"`
 	Files   []FilePlan `json:"files,omitempty"` // to be written; none if nothing changes
-	// Shown is what programs will show of it, as they spell it.
+	// Shown is what programs will show of it or of a twin, as they spell it.
 	Shown map[Reader][]string `json:"shown,omitempty"`
 	// Missing are tags that this program set and that somebody took out of all
 	// fields since: rejections, to be remembered. Nothing sets them again but a
@@ -58,6 +60,7 @@ type PhotoPlan struct {
 // A FilePlan is what becomes of a sidecar.
 type FilePlan struct {
 	Path      string      `json:"path"`
+	Photo     string      `json:"photo,omitempty"` // the twin that it is for; "": the photo
 	New       bool        `json:"new,omitempty"`
 	Extension string      `json:"extension,omitempty"` // that a new one says it is for
 	Size      int64       `json:"size,omitempty"`      // as it was known
@@ -93,15 +96,9 @@ func NewPlan(photos []Photo, naming Naming) Plan {
 }
 
 func (p Photo) plan(naming Naming) PhotoPlan {
-	plan := PhotoPlan{Path: p.Path}
-	main := slices.IndexFunc(p.Files, func(k Known) bool { return isSidecar(k.Path) && k.Path != p.Path })
-	target := Known{File: File{Path: p.newPath(naming)}}
-	if main >= 0 {
-		target = p.Files[main]
-	}
-	var rest []File // all but the target
+	plan := PhotoPlan{Path: p.Path, Notes: slices.Clone(p.Notes)}
 	for _, k := range p.Files {
-		if k.Err != nil && isSidecar(k.Path) {
+		if k.Err != nil && p.beside(k.Path) {
 			plan.Refused = k.Err.Error()
 			return plan
 		}
@@ -109,39 +106,42 @@ func (p Photo) plan(naming Naming) PhotoPlan {
 			plan.Notes = append(plan.Notes, "tags in the photo itself may be missing: "+k.Err.Error())
 		}
 	}
-	for i, k := range p.Files {
-		if i != main {
-			rest = append(rest, k.File)
-		}
-	}
 	c := p.Change
 	c.Known = nil
-	s, err := settle(target.Values, c, rest)
-	if err != nil {
-		plan.Refused = err.Error()
-		return plan
-	}
-	c.Known = s.known
-	plan.Added, plan.Removed, plan.Kept, plan.Missing = s.added, s.removed, s.kept, s.missing
-	after := []File{{target.Path, s.after()}}
-	if !s.same {
-		plan.Files = append(plan.Files, target.plan(s, c, main < 0, p.extension(target.Path)))
-	}
-	for _, f := range rest {
-		if len(c.Reject) > 0 && isSidecar(f.Path) && f.Path != p.Path {
-			only := Change{Reject: c.Reject}
-			if other, err := settle(f.Values, only, nil); err == nil && !other.same {
-				i := slices.IndexFunc(p.Files, func(k Known) bool { return k.Path == f.Path })
-				plan.Files = append(plan.Files, p.Files[i].plan(other, only, false, ""))
-				f.Values = other.after()
-			}
+	plan.Missing = p.missing()
+	c.heed(plan.Missing)
+	after := make([]File, 0, len(p.Files)+1)
+	for _, t := range p.targets(naming) {
+		change, rest := c, p.elsewhere(t.Path, c.Withdraw)
+		if t.passing {
+			change, rest = Change{Reject: c.Reject, Withdraw: c.Withdraw, Private: c.Private}, nil
 		}
-		after = append(after, f)
+		s, err := settle(t.Values, change, rest)
+		if err != nil {
+			return PhotoPlan{Path: p.Path, Refused: err.Error()}
+		}
+		if !t.passing {
+			change.Known = s.known
+		}
+		plan.report(s, t.passing)
+		if t.Values = s.after(); !s.same {
+			before := t.Known
+			before.Values = t.before
+			file := before.plan(s, change, t.isNew, t.extension)
+			file.Photo = t.twin
+			plan.Files = append(plan.Files, file)
+		}
+		after = append(after, t.File)
+	}
+	for _, k := range p.Files {
+		if !p.beside(k.Path) {
+			after = append(after, k.File)
+		}
 	}
 	if len(plan.Files) > 0 {
 		plan.Shown = make(map[Reader][]string, len(Readers))
 		for _, r := range Readers {
-			plan.Shown[r] = r.Shows(p.Path, after)
+			plan.Shown[r] = p.shown(r, after)
 		}
 	}
 	plan.note(c, after)
@@ -201,7 +201,7 @@ func texts(values []Value, f Field) []string {
 func (p *PhotoPlan) note(c Change, after []File) {
 	for _, label := range c.Reject {
 		for _, f := range after {
-			if f.Path == p.Path && slices.ContainsFunc(Merge(f).Tags, func(t Tag) bool { return Fold(t.String()) == Fold(label) }) {
+			if (f.Path == p.Path || !isSidecar(f.Path)) && slices.ContainsFunc(Merge(f).Tags, func(t Tag) bool { return Fold(t.String()) == Fold(label) }) {
 				p.Notes = append(p.Notes, fmt.Sprintf("%q stays in the photo itself, which is not written", label))
 			}
 		}
@@ -223,21 +223,4 @@ var pictures = []string{".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff
 
 func isPicture(photo string) bool {
 	return slices.Contains(pictures, strings.ToLower(filepath.Ext(photo)))
-}
-
-// newPath returns the name of a new sidecar.
-func (p Photo) newPath(naming Naming) string {
-	ext := filepath.Ext(p.Path)
-	if naming == Adobe && ext != "" && ext != filepath.Base(p.Path) && !(p.Shared && isPicture(p.Path)) {
-		return strings.TrimSuffix(p.Path, ext) + ".xmp"
-	}
-	return p.Path + ".xmp"
-}
-
-// extension returns what a sidecar has to say of whose it is.
-func (p Photo) extension(path string) string {
-	if p.Shared && path != p.Path+".xmp" {
-		return strings.TrimPrefix(filepath.Ext(p.Path), ".")
-	}
-	return ""
 }

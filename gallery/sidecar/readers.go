@@ -31,7 +31,7 @@ func (r Reader) Shows(photo string, files []File) []string {
 			embedded = f.Values
 		case strings.EqualFold(f.Path, photo+".xmp"):
 			full = f.Values
-		case isSidecar(f.Path):
+		case strings.EqualFold(f.Path, namesake(photo)+".xmp"):
 			short = f.Values
 		}
 	}

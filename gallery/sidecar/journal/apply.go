@@ -43,9 +43,12 @@ var errChanged = errors.New("it was changed by another program meanwhile")
 // is that of the journal; if there is one, no file was changed or the journal
 // finishes the run when it is opened the next time. A context that is cancelled
 // ends the run early; the files that are left count as failed.
+//
+// Afterwards runs are forgotten that are older than a month, but for the last
+// 20 and those that have not come to their end.
 func (j *Journal) Apply(ctx context.Context, edits []Edit, o Options) (Result, error) {
 	p := preparation{edits: edits, entries: make([]entry, len(edits)), errs: make([]error, len(edits)), free: j.free}
-	p.run(ctx)
+	p.run(ctx, o)
 	var result Result
 	var entries []entry
 	for i, e := range p.entries {
@@ -66,6 +69,9 @@ func (j *Journal) Apply(ctx context.Context, edits []Edit, o Options) (Result, e
 		return result, err
 	}
 	done, err := r.finish(ctx, applied, o)
+	if err == nil {
+		j.prune(time.Now()) // what cannot be removed is tried again after the next run
+	}
 	done.Unchanged += result.Unchanged
 	done.Failed = append(result.Failed, done.Failed...)
 	return done, err
@@ -82,13 +88,17 @@ type preparation struct {
 	free    func(dir string) (bytes uint64, ok bool)
 }
 
-func (p *preparation) run(ctx context.Context) {
+func (p *preparation) run(ctx context.Context, o Options) {
 	p.grows = make([]int, len(p.edits))
-	parallel(len(p.edits), runtime.GOMAXPROCS(0), func(i int) {
-		if p.errs[i] = ctx.Err(); p.errs[i] == nil {
-			p.entries[i], p.errs[i] = p.entry(&p.edits[i], &p.grows[i])
-		}
-	})
+	for from := 0; from < len(p.edits); from += batch {
+		o.progress(Reading, from, len(p.edits))
+		parallel(min(batch, len(p.edits)-from), runtime.GOMAXPROCS(0), func(i int) {
+			i += from
+			if p.errs[i] = ctx.Err(); p.errs[i] == nil {
+				p.entries[i], p.errs[i] = p.entry(&p.edits[i], &p.grows[i])
+			}
+		})
+	}
 	first := make(map[string]int)
 	folders := make(map[string][]int)
 	for i, e := range p.entries {

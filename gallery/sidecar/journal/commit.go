@@ -52,11 +52,15 @@ func (r *run) finish(ctx context.Context, end state, o Options) (Result, error) 
 		}
 		folders[dir] = append(folders[dir], &steps[i])
 	}
+	done := 0
 	for _, dir := range order {
 		for some := range slices.Chunk(folders[dir], batch) {
+			o.progress(Writing, done, len(steps))
 			r.commit(ctx, dir, some, o)
+			done += len(some)
 		}
 	}
+	o.progress(Writing, done, len(steps))
 	line := record{State: end}
 	for i := range steps {
 		switch s := &steps[i]; {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -382,6 +383,45 @@ func TestSpelled(t *testing.T) {
 	for asked, want := range map[string]string{"a.jpg.xmp": "A.JPG.XMP", "A.JPG.XMP": "A.JPG.XMP", "none": "none", "b.xmp": "b.xmp"} {
 		if got := p.spelled(filepath.Join(dir, asked)); got != filepath.Join(dir, want) {
 			t.Errorf("%s is %s", asked, got)
+		}
+	}
+}
+
+// Progress goes from nothing to all of the files, and stops where a run is
+// stopped: what was not written then can be told from what failed.
+func TestProgress(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, filepath.Join(dir, "runs"))
+	var list []Edit
+	for n := range 3 * batch {
+		path := filepath.Join(dir, fmt.Sprint(n))
+		write(t, path, "old")
+		list = append(list, with(path, "+"))
+	}
+	ctx, stop := context.WithCancel(bg)
+	var reading, writing []int
+	result, err := j.Apply(ctx, list, Options{NoSync: true, Progress: func(s Stage, done, of int) {
+		if s == Reading {
+			reading = append(reading, done)
+		} else if writing = append(writing, done); done == batch {
+			stop()
+		}
+		if of != len(list) {
+			t.Errorf("%d of %d", done, of)
+		}
+	}})
+	if err != nil || result.Written != batch || len(result.Failed) != 2*batch || !errors.Is(result.Failed[0].Err, context.Canceled) {
+		t.Errorf("%d written, %d failed, %v", result.Written, len(result.Failed), err)
+	}
+	if want := []int{0, batch, 2 * batch}; !slices.Equal(reading, want) || !slices.Equal(writing, append(want, 3*batch)) {
+		t.Errorf("reading %v, writing %v", reading, writing)
+	}
+	if result, err = j.Undo(bg, result.Run, Options{NoSync: true}); err != nil || result.Written != batch || len(result.Failed) > 0 {
+		t.Errorf("%+v, %v", result, err)
+	}
+	for _, e := range list {
+		if text(e.Path) != "old" {
+			t.Fatalf("%s is %q", e.Path, text(e.Path))
 		}
 	}
 }
