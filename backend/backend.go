@@ -165,7 +165,7 @@ type Backend interface {
 	ReLU6(dst, x Buf)
 
 	// SigmoidLoss is the pairwise loss of Zhai et al. 2023 (section 3.2) on
-	// unit rows x [Rows, Dim] and y [Cols, Dim]:
+	// rows x [Rows, Dim] and y [Cols, Dim], of length 1 in the published model:
 	//
 	//	loss = −1/Rows · Σ log σ(z·(exp(t)·⟨x, y⟩ + b)) over pairs with z ≠ 0
 	//

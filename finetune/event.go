@@ -20,7 +20,7 @@ import (
 type Event struct {
 	Step           int     `json:"step"` // counts from 1
 	Steps          int     `json:"steps,omitempty"`
-	Loss           float64 `json:"loss"`        // before the step's update
+	Loss           float64 `json:"loss"`        // before the step's update, as t' and b
 	LogScale       float64 `json:"t_prime"`     // t', as stored
 	Temperature    float64 `json:"temperature"` // exp(t')
 	Bias           float64 `json:"bias"`        // b
@@ -29,7 +29,7 @@ type Event struct {
 	PairsPerSecond float64 `json:"pairs_per_s"`
 	Seconds        float64 `json:"seconds"` // of training since the run began, pauses left out
 
-	Validation *Validation `json:"validation,omitempty"` // on the steps that looked
+	Validation *Validation `json:"validation,omitempty"` // after the update, on the steps that looked
 }
 
 // Validation is how a run does on photos that it does not learn from.
@@ -55,19 +55,36 @@ func WriteEvent(w io.Writer, e Event) error {
 // number.
 func ReadEvents(r io.Reader) ([]Event, error) {
 	var events []Event
-	in := bufio.NewReader(r)
+	err := eachEvent(r, func(e Event, _ int64) { events = append(events, e) })
+	return events, err
+}
+
+// eachEvent visits the events of a log, each with where its line ends.
+func eachEvent(r io.Reader, visit func(e Event, end int64)) error {
+	in, end := bufio.NewReader(r), int64(0)
 	for n := 1; ; n++ {
 		line, err := in.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
-			return events, nil
+			return nil
 		}
 		if err != nil {
-			return events, err
+			return err
 		}
 		var e Event
 		if err := json.Unmarshal(line, &e); err != nil {
-			return events, fmt.Errorf("line %d: %w", n, err)
+			return fmt.Errorf("line %d: %w", n, err)
 		}
-		events = append(events, e)
+		end += int64(len(line))
+		visit(e, end)
 	}
+}
+
+// logEnd is where the line of a step ends in a log, or of the last one before.
+func logEnd(r io.Reader, step int) (end int64, err error) {
+	err = eachEvent(r, func(e Event, at int64) {
+		if e.Step <= step {
+			end = at
+		}
+	})
+	return end, err
 }

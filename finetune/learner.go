@@ -13,11 +13,14 @@ type Learner interface {
 	// Rows is the number of photos that are learned from; batches are of them.
 	Rows() int
 	// Gradient adds the gradients of the loss of a batch of rows. It returns the
-	// loss, and the number of pairs that it is of.
+	// loss, and the number of pairs that it is of. If it fails, no gradient is
+	// left.
 	Gradient(ctx context.Context, batch []int) (loss float64, pairs int, err error)
-	// SumSquares is the sum of the squares of all gradients added so far.
-	SumSquares() (float64, error)
-	// Update takes a step of AdamW by the gradients, and clears them.
+	// SumSquares is the sum of the squares of all gradients added so far. If it
+	// is not finite, at is the name of a tensor whose gradient is not.
+	SumSquares() (sum float64, at string, err error)
+	// Update takes a step of AdamW by the gradients, and clears them. The decay
+	// is of weight matrices alone. a.Step counts from 1.
 	Update(a backend.Adam) error
 	// Scalars returns t' and b.
 	Scalars() (logScale, bias float32)
@@ -26,5 +29,7 @@ type Learner interface {
 	// Each visits all that a step changes, weights and the moments of AdamW
 	// beside them, in an order that is always the same. If visit says that it
 	// changed the values, they are taken over: a checkpoint is restored so.
+	// The values are visit's until it returns, and gradients of values taken over
+	// are cleared.
 	Each(visit func(name string, shape []int, values []float32) (changed bool, err error)) error
 }

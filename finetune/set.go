@@ -2,7 +2,10 @@ package finetune
 
 import (
 	"fmt"
+	"slices"
 	"time"
+
+	"sigla/backend"
 )
 
 // A Set is what is learned from: photos, labels, and what is known of their
@@ -25,8 +28,8 @@ type Label struct {
 type Photo struct {
 	Path  string
 	Taken time.Time // the zero Time: unknown
-	// Alike is the same for photos that show the same, as those of a burst do:
-	// no split divides them.
+	// Alike is the same for photos that are the same picture: no split divides
+	// them, nor those of a burst. 0: like no other.
 	Alike   int
 	Known   []Known // by Label, none twice
 	Caption string  // in a set without labels
@@ -74,4 +77,51 @@ func (s Set) Validate() error {
 		}
 	}
 	return nil
+}
+
+func (o Origin) String() string {
+	return [...]string{"tag", "folder", "list", "person"}[o]
+}
+
+// Value returns what is known of a photo and a label: +1, −1, or 0 if nobody
+// knows.
+func (s Set) Value(photo, label int) int8 {
+	known := s.Photos[photo].Known
+	i, found := slices.BinarySearchFunc(known, label, func(k Known, label int) int { return k.Label - label })
+	switch {
+	case found:
+		return known[i].Value
+	case s.Complete:
+		return -1
+	}
+	return 0
+}
+
+// Pairs returns what is known of some photos, its rows in this order, and some
+// labels, its columns; columns has the labels in ascending order, nil are all.
+// Dim is left to whoever embeds them.
+func (s Set) Pairs(photos, columns []int) backend.Pairs {
+	p := backend.Pairs{Rows: len(photos), Cols: len(s.Labels)}
+	if s.Complete {
+		p.Default = -1
+	}
+	at := make([]int32, len(s.Labels)) // column of a label and 1, 0: none
+	for i := range at {
+		at[i] = int32(i + 1)
+	}
+	if columns != nil {
+		p.Cols = len(columns)
+		clear(at)
+		for i, label := range columns {
+			at[label] = int32(i + 1)
+		}
+	}
+	for row, photo := range photos {
+		for _, k := range s.Photos[photo].Known {
+			if at[k.Label] > 0 && k.Value != p.Default {
+				p.Except = append(p.Except, backend.Pair{Row: int32(row), Col: at[k.Label] - 1, Label: k.Value})
+			}
+		}
+	}
+	return p
 }

@@ -9,11 +9,23 @@ import "sigla/backend"
 // the zero Buf.
 
 // A pass is one run through a tower: the engine, its scratch memory, and
-// whether gradients will be asked for.
+// whether gradients will be asked for, and how far back.
 type pass struct {
-	e     backend.Backend
-	mem   *arena
-	train bool
+	e   backend.Backend
+	mem *arena
+	reach
+}
+
+// reach is how far back gradients go in a tower.
+type reach struct {
+	train bool // else nowhere
+	since int  // the first block that they reach; those before it keep nothing
+	embed bool // they reach what is in front of the blocks; then since is 0
+}
+
+func (p pass) to(r reach) pass {
+	p.reach = r
+	return p
 }
 
 // kept returns n values if backward will read them.
@@ -34,16 +46,30 @@ func (p pass) keptOr(b buf, n int) buf {
 
 func (p pass) linear(dst, x buf, l linear, rows, out, in int) {
 	p.e.MatMul(dst, x, l.w, backend.Mat{M: rows, N: out, K: in, TransB: true, Bias: l.b})
+	if l.low != nil {
+		p.lowRank(dst, x, l.low, rows, out, in)
+	}
 }
 
-// linearGrad leaves dx alone if it is the zero Buf: nothing in front learns.
+// linearGrad leaves dx alone if it is the zero Buf, as nothing in front learns,
+// and likewise what is frozen of dl.
 func (p pass) linearGrad(dx, dy, x buf, l, dl linear, rows, out, in int) {
-	if dl.b.Len > 0 {
-		p.e.SumRows(dl.b, dy, rows, out)
+	p.sumRows(dl.b, dy, rows, out)
+	if dl.w.Len > 0 {
+		p.e.MatMul(dl.w, dy, x, backend.Mat{M: out, N: in, K: rows, TransA: true, Add: true})
 	}
-	p.e.MatMul(dl.w, dy, x, backend.Mat{M: out, N: in, K: rows, TransA: true, Add: true})
 	if dx.Len > 0 {
 		p.e.MatMul(dx, dy, l.w, backend.Mat{M: rows, N: in, K: out})
+	}
+	if dl.low != nil {
+		p.lowRankGrad(dx, dy, x, l.low, dl.low, rows, out, in)
+	}
+}
+
+// sumRows adds to the gradient of what all rows share, unless that is frozen.
+func (p pass) sumRows(dst, x buf, rows, cols int) {
+	if dst.Len > 0 {
+		p.e.SumRows(dst, x, rows, cols)
 	}
 }
 
@@ -58,6 +84,13 @@ func (p pass) norm(t Tower, a normActs, x buf, w norm, rows int) {
 }
 
 func (p pass) normGrad(t Tower, dx buf, a, da normActs, x buf, w, dw norm, rows int) {
+	at := p.mem.at
+	for _, frozen := range []*buf{&dw.w, &dw.b} {
+		if frozen.Len == 0 {
+			*frozen = p.mem.take(t.Width) // the engine sums in any case
+		}
+	}
+	p.mem.release(at)
 	p.e.LayerNormGrad(dx, dw.w, dw.b, da.out, x, w.w, a.mean, a.rstd, rows, t.Width)
 }
 
@@ -112,6 +145,7 @@ func (p pass) attentionGrad(t Tower, dx, dctx, tmp buf, a, da attnActs, x, ctx b
 }
 
 type blockActs struct {
+	in   buf
 	ln1  normActs
 	attn attnActs
 	mid  buf // after the first residual
@@ -124,7 +158,7 @@ type blockActs struct {
 // trained both residuals are added to x in place.
 func (p pass) newBlock(t Tower, x buf, s backend.Attn) blockActs {
 	rows := s.Batch * s.Queries
-	return blockActs{p.newNorm(t, rows), p.newAttn(t, s), p.keptOr(x, x.Len),
+	return blockActs{x, p.newNorm(t, rows), p.newAttn(t, s), p.keptOr(x, x.Len),
 		p.newNorm(t, rows), p.newMLP(t, rows), p.keptOr(x, x.Len)}
 }
 
@@ -153,11 +187,14 @@ func (p pass) blockGrad(t Tower, dx buf, a, da blockActs, x buf, w, dw block, s 
 	p.e.Add(dx, dx, da.mid)
 }
 
-// encoder runs the blocks over x and returns their result. Without training,
-// that is x, and each block takes the memory of the one before.
-func (p pass) encoder(t Tower, acts *[]blockActs, x buf, w []block, s backend.Attn) buf {
-	*acts = (*acts)[:0]
-	for i := range w {
+// encoder runs the blocks from the one at begin on over its input x, and returns
+// their result. Blocks that keep nothing write into x, and each takes the memory
+// of the one before.
+func (p pass) encoder(t Tower, acts *[]blockActs, begin int, x buf, w []block, s backend.Attn) buf {
+	*acts = append((*acts)[:0], make([]blockActs, begin)...)
+	train := p.train
+	for i := begin; i < len(w); i++ {
+		p.train = train && i >= p.since
 		m := p.mem.at
 		a := p.newBlock(t, x, s)
 		p.block(t, a, x, w[i], s)
@@ -170,17 +207,15 @@ func (p pass) encoder(t Tower, acts *[]blockActs, x buf, w []block, s backend.At
 	return x
 }
 
-// encoderGrad turns the gradient of the encoder's result, d, into that of its
-// input x, in place. Each block reuses the gradient memory of the one behind it.
-func (p pass) encoderGrad(t Tower, d buf, acts []blockActs, x buf, w, dw []block, s backend.Attn) {
-	for i := len(w) - 1; i >= 0; i-- {
-		m, in := p.mem.at, x
-		if i > 0 {
-			in = acts[i-1].out
-		}
+// encoderGrad turns the gradient of the encoder's result, d, into that of the
+// input of block p.since, in place. Each block reuses the gradient memory of the
+// one behind it.
+func (p pass) encoderGrad(t Tower, d buf, acts []blockActs, w, dw []block, s backend.Attn) {
+	for i := len(w) - 1; i >= p.since; i-- {
+		m := p.mem.at
 		da := p.newBlock(t, d, s)
 		da.out = d
-		p.blockGrad(t, d, acts[i], da, in, w[i], dw[i], s)
+		p.blockGrad(t, d, acts[i], da, acts[i].in, w[i], dw[i], s)
 		p.mem.release(m)
 	}
 }

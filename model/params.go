@@ -9,7 +9,11 @@ import (
 
 type buf = backend.Buf
 
-type linear struct{ w, b buf } // y = x·wᵀ + b, w is [out, in]
+type linear struct { // y = x·wᵀ + b
+	w, b buf  // w is [out, in]
+	low  *low // added to w while it is trained; mostly nil
+}
+
 type norm struct{ w, b buf }
 
 type mlp struct{ fc1, fc2 linear }
@@ -124,9 +128,15 @@ func (p *params) list(c Config) []tensor {
 	var l lister
 	p.listImage(&l, c)
 	p.listText(&l, c)
-	l.add("logit_scale", &p.t, 1)
+	return append(l.list, p.scalars(c)...)
+}
+
+// scalars are t' and, in SigLIP, b.
+func (p *params) scalars(c Config) []tensor {
+	var l lister
+	l.add(scaleName, &p.t, 1)
 	if c.Kind == SigLIP {
-		l.add("logit_bias", &p.b, 1)
+		l.add(biasName, &p.b, 1)
 	}
 	return l.list
 }
@@ -170,7 +180,11 @@ func (p *params) listText(l *lister, c Config) {
 	}
 }
 
-const tokenTable = "text_model.embeddings.token_embedding.weight"
+const (
+	tokenTable = "text_model.embeddings.token_embedding.weight"
+	scaleName  = "logit_scale"
+	biasName   = "logit_bias"
+)
 
 // carve gives the listed tensors memory: one allocation per layer, because
 // some engines bind no more than 128 MiB at once. Every tensor starts on a

@@ -73,9 +73,9 @@ func (t tensor) known() (value float32, ok bool) {
 	switch {
 	case strings.Contains(t.name, "norm") && strings.HasSuffix(t.name, "weight"):
 		return 1, true
-	case t.name == "logit_scale":
+	case t.name == scaleName:
 		return float32(math.Log(100)), true
-	case t.name == "logit_bias":
+	case t.name == biasName:
 		return -10, true
 	}
 	return 0, false

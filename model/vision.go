@@ -33,8 +33,21 @@ func (c Config) poolAttn(batch int) backend.Attn {
 // image embeds a batch of patch rows: [batch, dim] unit rows in a.out.
 func (p pass) image(c Config, a *imageActs, patches buf, w *params, batch int) {
 	a.patches = patches
+	p.imageFrom(c, a, 0, p.imageEmbed(c, a, w, batch), w, batch)
+}
+
+// imageFront returns the input of block p.since [batch·tokens, width].
+func (p pass) imageFront(c Config, a *imageActs, patches buf, w *params, batch int) buf {
+	p.train = false
+	a.patches = patches
 	x := p.imageEmbed(c, a, w, batch)
-	a.encoded = p.encoder(c.Vision, &a.blocks, x, w.image, c.imageAttn(batch))
+	return p.encoder(c.Vision, &a.blocks, 0, x, w.image[:p.since], c.imageAttn(batch))
+}
+
+// imageFrom goes on as image does from the input x of the block at begin, or of
+// the pooling behind the last.
+func (p pass) imageFrom(c Config, a *imageActs, begin int, x buf, w *params, batch int) {
+	a.encoded = p.encoder(c.Vision, &a.blocks, begin, x, w.image, c.imageAttn(batch))
 	a.out, a.norm = p.mem.take(batch*c.Dim), p.mem.take(batch)
 	if c.Kind == CLIP {
 		p.classPool(c, a, w, batch)
@@ -53,15 +66,10 @@ func (p pass) imageGrad(c Config, a *imageActs, dout buf, w, dw *params, batch i
 	} else {
 		p.attentionPoolGrad(c, d, a, dpooled, w, dw, batch)
 	}
-	p.encoderGrad(c.Vision, d, a.blocks, a.encoderInput(c), w.image, dw.image, c.imageAttn(batch))
-	p.imageEmbedGrad(c, a, d, w, dw, batch)
-}
-
-func (a *imageActs) encoderInput(c Config) buf {
-	if c.Kind == CLIP {
-		return a.pre.out
+	p.encoderGrad(c.Vision, d, a.blocks, w.image, dw.image, c.imageAttn(batch))
+	if p.embed {
+		p.imageEmbedGrad(c, a, d, w, dw, batch)
 	}
-	return a.embed
 }
 
 // imageEmbed projects the patches and adds positions; CLIP puts its class
@@ -92,16 +100,16 @@ func behindClass(x buf, t Tower) buf { return x.Slice(t.Width, x.Len-t.Width) }
 func (p pass) imageEmbedGrad(c Config, a *imageActs, d buf, w, dw *params, batch int) {
 	t, rows, tokens := c.Vision, batch*c.Patches(), c.ImageTokens()
 	if c.Kind == SigLIP {
-		p.e.SumRows(dw.pos, d, batch, tokens*t.Width)
+		p.sumRows(dw.pos, d, batch, tokens*t.Width)
 		p.linearGrad(buf{}, d, a.patches, w.patch, dw.patch, rows, t.Width, c.PatchLen())
 		return
 	}
 	dembed := p.mem.take(d.Len)
 	p.normGrad(t, dembed, a.pre, normActs{out: d}, a.embed, w.preLN, dw.preLN, batch*tokens)
-	p.e.SumRows(dw.pos, dembed, batch, tokens*t.Width)
+	p.sumRows(dw.pos, dembed, batch, tokens*t.Width)
 	class, x, n := p.mem.take(batch*t.Width), p.mem.take(rows*t.Width), c.Patches()*t.Width
 	p.e.CopyRows(class, dembed, batch, t.Width, t.Width, tokens*t.Width)
-	p.e.SumRows(dw.class, class, batch, t.Width)
+	p.sumRows(dw.class, class, batch, t.Width)
 	p.e.CopyRows(x, behindClass(dembed, t), batch, n, n, tokens*t.Width)
 	p.linearGrad(buf{}, x, a.patches, w.patch, dw.patch, rows, t.Width, c.PatchLen())
 }
@@ -139,7 +147,7 @@ func (p pass) attentionPoolGrad(c Config, dx buf, a *imageActs, dpooled buf, w, 
 	p.e.Add(da.pool.out, da.pool.out, dpooled)
 	tmp := dx // free until the last line
 	p.attentionGrad(t, da.query, da.ln.out, tmp, a.pool, da.pool, a.query, a.ln.out, w.pool.attn, dw.pool.attn, c.poolAttn(batch))
-	p.e.SumRows(dw.pool.probe, da.query, batch, t.Width)
+	p.sumRows(dw.pool.probe, da.query, batch, t.Width)
 	p.normGrad(t, dx, a.ln, da.ln, a.encoded, w.imageLN, dw.imageLN, batch*c.ImageTokens())
 }
 

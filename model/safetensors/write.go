@@ -30,7 +30,12 @@ func write(path string, tensors []Tensor, metadata map[string]string) (err error
 	slices.SortFunc(sorted, func(a, b Tensor) int {
 		return cmp.Or(cmp.Compare(b.Type.Size(), a.Type.Size()), cmp.Compare(a.Name, b.Name))
 	})
-	header, err := encodeHeader(sorted, metadata)
+	for _, t := range sorted {
+		if err := t.consistent(); err != nil {
+			return fmt.Errorf("tensor %s: %w", quote(t.Name), err)
+		}
+	}
+	header, err := Header(sorted, metadata)
 	if err != nil {
 		return err
 	}
@@ -45,7 +50,6 @@ func write(path string, tensors []Tensor, metadata map[string]string) (err error
 		}
 	}()
 	out := bufio.NewWriterSize(tmp, 1<<20)
-	out.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(header))))
 	out.Write(header)
 	for _, t := range sorted {
 		// The data may be that of a mapped file.
@@ -77,15 +81,17 @@ func createBeside(path string) (*os.File, error) {
 	}
 }
 
-// encodeHeader checks the tensors, sorted as they will be written, and returns
-// the header, padded with spaces so that the data begins at a multiple of 8.
-func encodeHeader(sorted []Tensor, metadata map[string]string) ([]byte, error) {
+// Header returns what a file begins with, for those who write the data behind
+// it one tensor after the other and never hold all: in the order of the list,
+// without gaps. Names, types and shapes are looked at, Data is not. The data
+// begins at a multiple of 8.
+func Header(list []Tensor, metadata map[string]string) ([]byte, error) {
 	type info struct {
 		Type    DType  `json:"dtype"`
 		Shape   []int  `json:"shape"`
 		Offsets [2]int `json:"data_offsets"`
 	}
-	header := []byte{'{'}
+	header := append(make([]byte, 8), '{')
 	add := func(key string, value any) error {
 		k, err := json.Marshal(key)
 		if err != nil {
@@ -95,7 +101,7 @@ func encodeHeader(sorted []Tensor, metadata map[string]string) ([]byte, error) {
 		if err != nil {
 			return err
 		}
-		if len(header) > 1 {
+		if len(header) > 9 {
 			header = append(header, ',')
 		}
 		header = append(append(append(header, k...), ':'), v...)
@@ -108,44 +114,53 @@ func encodeHeader(sorted []Tensor, metadata map[string]string) ([]byte, error) {
 	}
 	at := 0
 	seen := map[string]bool{metadataKey: true}
-	for _, t := range sorted {
+	for _, t := range list {
 		if seen[t.Name] {
 			return nil, fmt.Errorf("tensor %s: its name is taken", quote(t.Name))
 		}
 		seen[t.Name] = true
-		if err := t.consistent(); err != nil {
+		size, err := t.size()
+		if err != nil {
 			return nil, fmt.Errorf("tensor %s: %w", quote(t.Name), err)
 		}
 		shape := append([]int{}, t.Shape...) // a scalar's is [], not null
-		if err := add(t.Name, info{t.Type, shape, [2]int{at, at + len(t.Data)}}); err != nil {
+		if err := add(t.Name, info{t.Type, shape, [2]int{at, at + size}}); err != nil {
 			return nil, err
 		}
-		at += len(t.Data)
+		at += size
 	}
 	header = append(header, '}')
 	for len(header)%8 != 0 {
 		header = append(header, ' ')
 	}
-	if len(header) > maxHeader {
-		return nil, fmt.Errorf("a header of %d bytes, above the limit of %d", len(header), maxHeader)
+	length := len(header) - 8
+	if length > maxHeader {
+		return nil, fmt.Errorf("a header of %d bytes, above the limit of %d", length, maxHeader)
 	}
+	binary.LittleEndian.PutUint64(header, uint64(length))
 	return header, nil
 }
 
-// consistent reports what keeps t from being written.
-func (t Tensor) consistent() error {
+// size is the number of bytes that t takes in a file.
+func (t Tensor) size() (int, error) {
 	if !utf8.ValidString(t.Name) {
-		return errors.New("its name is no UTF-8")
+		return 0, errors.New("its name is no UTF-8")
 	}
 	if t.Type.Size() == 0 {
-		return fmt.Errorf("unknown type %q", t.Type)
+		return 0, fmt.Errorf("unknown type %q", t.Type)
 	}
 	shape := make([]uint64, len(t.Shape))
 	for i, d := range t.Shape {
 		shape[i] = uint64(d) // a negative one becomes too large
 	}
 	_, size, err := byteSize(t.Type, shape)
-	if err == nil && size != uint64(len(t.Data)) {
+	return int(size), err
+}
+
+// consistent reports what keeps t from being written.
+func (t Tensor) consistent() error {
+	size, err := t.size()
+	if err == nil && size != len(t.Data) {
 		err = fmt.Errorf("%d bytes of data for %s %v, which takes %d", len(t.Data), t.Type, t.Shape, size)
 	}
 	return err

@@ -1,0 +1,146 @@
+package finetune
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Depth is how much of a model is trained.
+type Depth string
+
+// The depths, each with what those before it have.
+const (
+	DepthCalibrate Depth = "calibrate" // t', b, and s and δ of each label
+	DepthHead      Depth = "head"      // a vector in place of each label's texts
+	DepthLoRA      Depth = "lora"      // low-rank updates of matrices of the towers
+	DepthFull      Depth = "full"      // whole tensors of the towers
+)
+
+// A Card says what an adapter is, of what it was made, and how good it is.
+type Card struct {
+	Depth Depth   `json:"depth"`
+	Base  Base    `json:"base"`
+	Alpha float64 `json:"alpha,omitempty"` // α of all LowRank
+	Data  Summary `json:"data"`
+
+	Options json.RawMessage `json:"options,omitempty"` // of the run, as it writes them down
+	Seed    uint64          `json:"seed"`
+
+	Before *Validation `json:"before,omitempty"` // of the base
+	After  *Validation `json:"after,omitempty"`
+	Gate   []Verdict   `json:"gate,omitempty"`
+
+	Made    time.Time `json:"made"`
+	Program string    `json:"program"` // version of the program
+}
+
+// Base is the model that an adapter belongs to.
+type Base struct {
+	Name   string `json:"name"`   // what its user calls it
+	Digest string `json:"digest"` // model.Info's, without any adapter
+}
+
+// Summary is what a Set held.
+type Summary struct {
+	Photos   int            `json:"photos"`
+	Labels   int            `json:"labels,omitempty"`
+	Captions int            `json:"captions,omitempty"`
+	Known    map[string]int `json:"known,omitempty"` // pairs by Origin
+	Complete bool           `json:"complete,omitempty"`
+}
+
+// Summarize counts what is in a set.
+func Summarize(s Set) Summary {
+	sum := Summary{Photos: len(s.Photos), Labels: len(s.Labels), Complete: s.Complete}
+	for _, p := range s.Photos {
+		if p.Caption != "" {
+			sum.Captions++
+		}
+		for _, k := range p.Known {
+			if sum.Known == nil {
+				sum.Known = map[string]int{}
+			}
+			sum.Known[k.By.String()]++
+		}
+	}
+	return sum
+}
+
+// A Verdict is what the gate says of a label: what was learned is kept only if
+// photos that were not learned from say that it is better.
+type Verdict struct {
+	Label  string  `json:"label"`
+	Kept   bool    `json:"kept"`
+	Before float64 `json:"before"` // average precision without what was learned
+	After  float64 `json:"after"`
+	Low    float64 `json:"low"` // interval of After − Before
+	High   float64 `json:"high"`
+	Reason string  `json:"reason,omitempty"` // in place of figures: why there are none
+}
+
+// String is the card for people, several lines.
+func (c Card) String() string {
+	var b strings.Builder
+	line := func(name, format string, v ...any) { fmt.Fprintf(&b, "%-9s  %s\n", name, fmt.Sprintf(format, v...)) }
+	line("depth", "%s", c.Depth)
+	line("base", "%s (%s)", c.Base.Name, short(c.Base.Digest))
+	line("learned", "from %s", c.Data)
+	line("made", "%s by sigla %s, seed %d", c.Made.Local().Format("2006-01-02 15:04"), c.Program, c.Seed)
+	if c.Alpha != 0 {
+		line("alpha", "%g", c.Alpha)
+	}
+	if len(c.Options) > 0 {
+		line("options", "%s", c.Options)
+	}
+	for _, v := range []struct {
+		name string
+		*Validation
+	}{{"before", c.Before}, {"after", c.After}} {
+		if v.Validation != nil {
+			line(v.name, "average precision %.3f, loss %.4f, of %d photos and %d labels not learned from", v.AveragePrecision, v.Loss, v.Photos, v.Labels)
+		}
+	}
+	for _, v := range c.Gate {
+		line("label", "%s", v)
+	}
+	return b.String()
+}
+
+func (s Summary) String() string {
+	parts := []string{fmt.Sprintf("%d photos", s.Photos)}
+	if s.Labels > 0 {
+		parts = append(parts, fmt.Sprintf("%d labels", s.Labels))
+	}
+	if s.Captions > 0 {
+		parts = append(parts, fmt.Sprintf("%d captions", s.Captions))
+	}
+	var origins []string
+	for origin := range s.Known {
+		origins = append(origins, origin)
+	}
+	slices.Sort(origins)
+	for _, origin := range origins {
+		parts = append(parts, fmt.Sprintf("%d known by %s", s.Known[origin], origin))
+	}
+	if s.Complete {
+		parts = append(parts, "what is absent counts as wrong")
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (v Verdict) String() string {
+	verdict := "as it was"
+	if v.Kept {
+		verdict = "kept"
+	}
+	if v.Reason != "" {
+		return fmt.Sprintf("%s: %s: %s", v.Label, verdict, v.Reason)
+	}
+	return fmt.Sprintf("%s: %s, average precision %.3f → %.3f (%+.3f to %+.3f)", v.Label, verdict, v.Before, v.After, v.Low, v.High)
+}
+
+// short is enough of a digest to tell models apart by eye.
+func short(digest string) string { return digest[:min(12, len(digest))] }
