@@ -97,7 +97,9 @@ type memory struct{ data []float32 }
 
 // Alloc implements backend.Backend; the use makes no difference.
 func (e *Engine) Alloc(n int, _ backend.Use) backend.Buf {
-	return backend.Buf{Mem: &memory{make([]float32, n)}, Len: n}
+	m := &memory{make([]float32, n)}
+	settle(m.data)
+	return backend.Buf{Mem: m, Len: n}
 }
 
 // Write implements backend.Backend.
@@ -117,7 +119,11 @@ func (e *Engine) Read(dst []float32, src backend.Buf) error {
 }
 
 // Zero implements backend.Backend.
-func (e *Engine) Zero(dst backend.Buf) { e.clear(e.data(dst)) }
+func (e *Engine) Zero(dst backend.Buf) {
+	for _, part := range vacate(e.data(dst)) {
+		e.clear(part)
+	}
+}
 
 // Close implements backend.Backend: the threads end, and the memory is
 // collected with the last buffer.

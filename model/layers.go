@@ -153,23 +153,25 @@ type blockActs struct {
 	ln2  normActs
 	mlp  mlpActs
 	out  buf // after the second
+
+	begin, end mark // of what is kept
 }
 
 // newBlock makes the acts of a block whose input is x: first those that backward
-// needs, up to kept, then what is read once in the forward pass and can be made
+// needs, up to end, then what is read once in the forward pass and can be made
 // again, which is two fifths. While nothing is trained both residuals are added
 // to x in place.
-func (p pass) newBlock(t Tower, x buf, s backend.Attn) (a blockActs, kept mark) {
-	rows := s.Batch * s.Queries
-	a = blockActs{in: x, attn: p.newAttn(t, s), mid: p.keptOr(x, x.Len), out: p.keptOr(x, x.Len)}
+func (p pass) newBlock(t Tower, x buf, s backend.Attn) blockActs {
+	rows, begin := s.Batch*s.Queries, p.mem.at
+	a := blockActs{in: x, begin: begin, attn: p.newAttn(t, s), mid: p.keptOr(x, x.Len), out: p.keptOr(x, x.Len)}
 	a.ln1.mean, a.ln1.rstd = p.kept(rows), p.kept(rows)
 	a.ln2.mean, a.ln2.rstd = p.kept(rows), p.kept(rows)
 	a.mlp.fc1 = p.mem.take(rows * t.MLP)
-	kept = p.mem.at
+	a.end = p.mem.at
 	a.mlp.gelu = p.keptOr(a.mlp.fc1, rows*t.MLP)
 	shared := p.mem.take(x.Len) // each of these is read before the next is written
 	a.ln1.out, a.attn.out, a.ln2.out, a.mlp.out = shared, shared, shared, shared
-	return a, kept
+	return a
 }
 
 // newBlockGrad makes the gradients of a block's acts; out is that of its result.
@@ -224,14 +226,14 @@ func (p pass) encoder(t Tower, acts *[]blockActs, begin int, x buf, w []block, s
 	for i := begin; i < len(w); i++ {
 		p.train = train && i >= p.since
 		m := p.mem.at
-		a, kept := p.newBlock(t, x, s)
+		a := p.newBlock(t, x, s)
 		p.block(t, a, x, w[i], s)
 		x = a.out
 		*acts = append(*acts, a)
-		if !p.train {
-			kept = m
+		if p.train {
+			m = a.end
 		}
-		p.mem.release(kept)
+		p.mem.release(m)
 	}
 	return x
 }
@@ -245,5 +247,8 @@ func (p pass) encoderGrad(t Tower, d buf, acts []blockActs, w, dw []block, s bac
 		da := p.newBlockGrad(t, d, s)
 		p.blockGrad(t, d, acts[i], da, acts[i].in, w[i], dw[i], s)
 		p.mem.release(m)
+		for _, spent := range p.mem.between(acts[i].begin, acts[i].end) {
+			p.e.Zero(spent) // an engine may lend it to the gradients of weights
+		}
 	}
 }
