@@ -24,6 +24,7 @@ import (
 type engine interface {
 	backend.Backend
 	fmt.Stringer
+	Precision() string
 	Peak() float64 // floating-point operations a second on registers, measured now
 }
 

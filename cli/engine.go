@@ -26,8 +26,7 @@ type encoder struct {
 	texts   *textCache  // nil: none
 	adapter *adapter    // nil: none
 
-	storage string // of the weights, if it is not f32
-	reload  func() (*model.Model, error)
+	reload func() (*model.Model, error)
 
 	failing sync.Mutex // while reload runs
 	spare   atomic.Pointer[model.Model]
@@ -88,12 +87,9 @@ func (e *encoder) fallBack() (*model.Model, error) {
 // waits.
 func (e *encoder) Device() string {
 	if e.spare.Load() != nil {
-		return e.cpu.String() + " · f32 (" + e.engine.String() + " failed)"
+		return e.cpu.String() + " · " + e.cpu.Precision() + " (" + e.engine.String() + " failed)"
 	}
-	if e.storage != "" {
-		return e.engine.String() + " · f32, weights in " + e.storage
-	}
-	return e.engine.String() + " · f32"
+	return e.engine.String() + " · " + e.engine.Precision()
 }
 
 // closeEngines frees both engines.
@@ -156,13 +152,18 @@ func (a *app) load(ctx context.Context, src model.Source) (*encoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &encoder{cpu: processor, reload: func() (*model.Model, error) { return a.loadOnCPU(src) }}
-	if e.engine, err = a.device(ctx, processor); err != nil {
+	device, err := a.device(ctx, processor)
+	if err != nil {
 		return nil, errors.Join(err, processor.Close())
 	}
-	if p := a.settings.precision; p == "bf16" {
-		e.storage = p
-	}
+	return a.loadOn(device, processor, src)
+}
+
+// loadOn puts a model onto an engine, which closes with it, as does the
+// processor's beside it.
+func (a *app) loadOn(device engine, processor *cpu.Engine, src model.Source) (*encoder, error) {
+	var err error
+	e := &encoder{engine: device, cpu: processor, reload: func() (*model.Model, error) { return a.loadOnCPU(src) }}
 	if e.Model, err = model.Load(e.engine, src); err != nil {
 		return nil, errors.Join(err, e.closeEngines())
 	}
@@ -209,7 +210,23 @@ func (a *app) source(ctx context.Context) (model.Source, error) {
 
 // engine opens the processor's engine as SIGLA_CPU and SIGLA_THREADS ask for.
 func (a *app) engine() (*cpu.Engine, error) {
-	o := cpu.Options{Level: os.Getenv("SIGLA_CPU"), Threads: a.threads}
+	return a.cpuEngine(false)
+}
+
+// trainingEngine is engine for training, which multiplies in bf16 where the
+// processor is faster at it, unless f32 is asked for.
+func (a *app) trainingEngine() (*cpu.Engine, error) {
+	switch p := a.settings.precision; p {
+	case "auto", "", "bf16":
+		return a.cpuEngine(true)
+	case "int8":
+		return nil, fmt.Errorf("train in %s: want --precision f32 or bf16", p)
+	}
+	return a.engine()
+}
+
+func (a *app) cpuEngine(bf16 bool) (*cpu.Engine, error) {
+	o := cpu.Options{Level: os.Getenv("SIGLA_CPU"), Threads: a.threads, BF16: bf16}
 	if text := os.Getenv("SIGLA_THREADS"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 {

@@ -94,7 +94,7 @@ func (a *app) runEval(ctx context.Context, args []string, opt evalOptions) error
 	if err != nil {
 		return err
 	}
-	set, _, err := a.labelSet(userLabels())
+	set, _, err := a.labelSet(ctx, userLabels())
 	if err != nil {
 		return err
 	}

@@ -44,6 +44,14 @@ func Open(o Options) (Engine, error) {
 // Info describes the device.
 func (e *engine) Info() Info { return e.info }
 
+// Precision says how precisely it computes.
+func (e *engine) Precision() string {
+	if e.storage != F32 {
+		return "f32, weights in " + e.storage.String()
+	}
+	return "f32"
+}
+
 func (e *engine) String() string {
 	if e.info.Software {
 		return "gpu:software " + e.info.Renderer

@@ -58,7 +58,8 @@ type Engine interface {
 	backend.Backend
 	fmt.Stringer
 	Info() Info
-	Peak() float64 // floating-point operations a second on registers, measured now
+	Precision() string // "f32", or with what weights are stored as
+	Peak() float64     // floating-point operations a second on registers, measured now
 }
 
 // A DeviceError is what Read returns when the device has failed: reset, out of
