@@ -72,7 +72,7 @@ func (a *app) benchTrain(ctx context.Context, src model.Source, t training) erro
 	}
 	defer enc.Close()
 	info := enc.Info()
-	b := trainBenchmark{Model: info.Name, Params: info.Params, Device: enc.Device(), Threads: enc.engine.Threads(), Depth: t.depth, Batch: t.batch}
+	b := trainBenchmark{Model: info.Name, Params: info.Params, Device: enc.Device(), Threads: enc.cpu.Threads(), Depth: t.depth, Batch: t.batch}
 	tr, passes, err := t.start(enc.Model)
 	if err != nil {
 		return err
