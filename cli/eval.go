@@ -236,16 +236,11 @@ func (e *evaluator) learn(ctx context.Context, g *gallery.Gallery, enc *encoder)
 	if err != nil {
 		return err
 	}
-	before, err := d.ZeroShot().Scores(enc.engine, d.Images)
+	c, err := finetune.Choose(ctx, enc.engine, d, finetune.Method(e.opt.depth), finetune.DefaultPrior, e.opt.seed)
 	if err != nil {
 		return err
 	}
-	after, err := finetune.CrossValidate(ctx, enc.engine, d, finetune.Method(e.opt.depth), finetune.DefaultPrior, e.opt.seed)
-	if err != nil {
-		return err
-	}
-	e.scores = []finetune.Scores{before, after}
-	e.verdicts, e.doubts = d.Gate(before, after), d.Doubts(after)
+	e.scores, e.verdicts, e.doubts = []finetune.Scores{c.Before, c.After}, c.Verdicts, d.Doubts(c.After)
 	return nil
 }
 

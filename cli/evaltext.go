@@ -53,11 +53,13 @@ func writeLabels(b *strings.Builder, r evaluated) {
 	}
 	kept := make(map[string]string)
 	for _, v := range r.Verdicts {
-		if kept[v.Label] = "kept"; !v.Kept {
-			kept[v.Label] = "as before"
-			if v.Reason != "" {
-				kept[v.Label] += ": " + v.Reason
-			}
+		switch {
+		case !v.Kept:
+			kept[v.Label] = "as before: " + v.Reason
+		case v.As == finetune.Calibrate:
+			kept[v.Label] = "calibrated"
+		default:
+			kept[v.Label] = "learned"
 		}
 	}
 	head := fmt.Sprintf("\n%-*s  %5s %5s  %-19s  %9s  %6s  %11s", wide, "label", "shown", "not", "average precision", "precision", "recall", "calibration")

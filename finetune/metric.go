@@ -29,7 +29,9 @@ type column struct {
 	rows  []int     // of the scores
 	score []float64 // logits of the probabilities
 	truth []int8    // +1 or −1
+	last  []bool    // the next one has another score
 	p     []float64 // σ(score)
+	bin   []uint8   // of p
 	loss  []float64 // −log p of what is true
 }
 
@@ -48,7 +50,12 @@ func (s Set) column(scores Scores, label int, photos []int) column {
 	for _, row := range c.rows {
 		score, y := scores.At(row, label), truth[row]
 		c.score, c.truth = append(c.score, score), append(c.truth, y)
-		c.p, c.loss = append(c.p, sigmoid(score)), append(c.loss, softplus(-float64(y)*score))
+		p := sigmoid(score)
+		c.p, c.bin = append(c.p, p), append(c.bin, uint8(min(p*calibrationBins, calibrationBins-1)))
+		c.loss = append(c.loss, softplus(-float64(y)*score))
+	}
+	for i, score := range c.score {
+		c.last = append(c.last, i+1 == len(c.score) || c.score[i+1] != score)
 	}
 	return c
 }
@@ -70,28 +77,24 @@ func (c column) measure(weights []float64, cut float64) (m [figures]float64) {
 	var count, said, shown [calibrationBins]float64
 	var yes, all, found, right, before, area, loss, foundAtCut, rightAtCut float64
 	for i, y := range c.truth {
-		w := 1.0
-		if weights != nil {
-			w = weights[c.rows[i]]
+		if w := c.weight(weights, i); w > 0 {
+			bin := c.bin[i]
+			found += w
+			count[bin] += w
+			said[bin] += w * c.p[i]
+			loss += w * c.loss[i]
+			if y > 0 {
+				right += w
+				shown[bin] += w
+			}
+			if c.score[i] >= cut {
+				foundAtCut, rightAtCut = found, right
+			}
 		}
-		found += w
-		if y > 0 {
-			right += w
-		}
-		if c.score[i] >= cut {
-			foundAtCut, rightAtCut = found, right
-		}
-		if (i+1 == len(c.truth) || c.score[i+1] != c.score[i]) && right > before {
+		if c.last[i] && right > before {
 			area += (right - before) * right / found
 			before = right
 		}
-		bin := min(int(c.p[i]*calibrationBins), calibrationBins-1)
-		count[bin] += w
-		said[bin] += w * c.p[i]
-		if y > 0 {
-			shown[bin] += w
-		}
-		loss += w * c.loss[i]
 	}
 	yes, all = right, found
 	m[averagePrecision] = math.NaN()
