@@ -311,10 +311,8 @@ type beganMsg struct {
 
 // beginTraining prepares what the sheet says, on the screen of the training.
 func (m *root) beginTraining(wish TrainWish) tea.Cmd {
-	m.train = training{stage: trainBegins, feed: newFeed(), plan: TrainPlan{Depth: wish.Depth}, complete: wish.Complete}
-	if p, ok := m.train.planned[wish.Depth]; ok {
-		m.train.plan = p.plan
-	}
+	plan := m.train.planned[wish.Depth].plan
+	m.train = training{stage: trainBegins, feed: newFeed(), plan: plan, complete: wish.Complete}
 	m.overlay, m.overlayTop = overlayTraining, 0
 	trainer := m.o.Trainer
 	return m.work.command(func(ctx context.Context) tea.Msg {
@@ -332,6 +330,9 @@ func (m *root) trainBegan(msg beganMsg) tea.Cmd {
 		m.endTraining()
 		m.warn(msg.err)
 		return nil
+	}
+	if m.o.Replay != nil {
+		m.train, m.overlay = training{feed: newFeed()}, overlayTraining
 	}
 	t.run, t.plan, t.before = msg.run, msg.plan, msg.before
 	return tea.Batch(m.trainOn(), m.listen())
