@@ -14,6 +14,7 @@ import (
 
 func (a *app) adaptersCommand() *cobra.Command {
 	var use, stop, remove bool
+	var merge, peft string
 	cmd := &cobra.Command{
 		Use:   "adapters [NAME]",
 		Short: "List what was learned from your photos, and go back",
@@ -21,12 +22,14 @@ func (a *app) adaptersCommand() *cobra.Command {
 
 With NAME, or a file, print its card: the model, the data by origin, the options, how good it was before and after on photos that were not learned from, and of each label whether what was learned was kept.
 
---use makes an adapter the default of its model, --stop ends that, --remove deletes its file. For one run, --adapter none uses the model as it was published.`,
-		Example: "sigla adapters\nsigla adapters pets\nsigla adapters pets --use\nsigla score Pictures --adapter none\nsigla adapters pets --remove",
+--use makes an adapter the default of its model, --stop ends that, --remove deletes its file. For one run, --adapter none uses the model as it was published.
+
+--merge writes the model with the adapter as a checkpoint of its own, in the published layout, to a new folder: other programs read it, and so does --model. The base is the one of --model, or the one of the card's name. Vectors, s and δ of labels have no place in a checkpoint. --peft writes low-rank updates as the PEFT library reads them.`,
+		Example: "sigla adapters\nsigla adapters pets\nsigla adapters pets --use\nsigla score Pictures --adapter none\nsigla adapters pets --remove\nsigla adapters pets --merge my-siglip",
 		Args:    cobra.MaximumNArgs(1),
-		Run: a.configured(func(_ context.Context, args []string) error {
+		Run: a.configured(func(ctx context.Context, args []string) error {
 			switch {
-			case len(args) == 0 && (use || stop || remove):
+			case len(args) == 0 && (use || stop || remove || merge != "" || peft != ""):
 				return usagef("adapters: name the adapter")
 			case len(args) == 0:
 				return a.listAdapters()
@@ -36,6 +39,10 @@ With NAME, or a file, print its card: the model, the data by origin, the options
 				return a.stopAdapter(args[0])
 			case remove:
 				return keptAdapters().Remove(args[0])
+			case merge != "":
+				return a.mergeAdapter(ctx, args[0], merge)
+			case peft != "":
+				return exportPEFT(args[0], peft)
 			}
 			return a.showAdapter(args[0])
 		}),
@@ -44,7 +51,9 @@ With NAME, or a file, print its card: the model, the data by origin, the options
 	f.BoolVar(&use, "use", false, "use its model with it from now on")
 	f.BoolVar(&stop, "stop", false, "use its model without it from now on")
 	f.BoolVar(&remove, "remove", false, "delete it")
-	cmd.MarkFlagsMutuallyExclusive("use", "stop", "remove")
+	f.StringVar(&merge, "merge", "", "write its model with it as a checkpoint to this new folder")
+	f.StringVar(&peft, "peft", "", "write it for the PEFT library to this new folder")
+	cmd.MarkFlagsMutuallyExclusive("use", "stop", "remove", "merge", "peft")
 	return cmd
 }
 

@@ -35,7 +35,7 @@ type Event struct {
 // Validation is how a run does on photos that it does not learn from.
 type Validation struct {
 	Loss             float64 `json:"loss"`
-	AveragePrecision float64 `json:"average_precision"` // mean over labels, in 0..1
+	AveragePrecision float64 `json:"average_precision"` // mean over labels, in 0..1; see Towers.Validate for captions
 	Photos           int     `json:"photos"`
 	Labels           int     `json:"labels"` // with at least one photo of each kind
 }

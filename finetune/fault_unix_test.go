@@ -75,12 +75,62 @@ func trainOn(dir string) error {
 // a run that nobody killed, to the last bit.
 func TestKill(t *testing.T) {
 	want, _ := train(t, "", faultOptions(5))
+	killRounds(t, require.Rounds(5, 20, 200), want, func(dir string) *exec.Cmd { return child(t, "train", dir) })
+}
+
+// The towers of a model on the vector units go on so, too.
+func TestKillTowers(t *testing.T) {
+	r, err := New("", faultTowers(t), record(faultOptions(5)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []Event
+	if err := r.Train(context.Background(), Watch{Event: func(e Event) { want = append(want, e) }}); err != nil {
+		t.Fatal(err)
+	}
+	killRounds(t, require.Rounds(1, 3, 30), timeless(want), func(dir string) *exec.Cmd {
+		c := child(t, "", dir)
+		c.Args = []string{c.Path, "-test.run=^TestTrainTowersAsChild$"}
+		c.Env = append(c.Env, childEnv+"="+dir)
+		return c
+	})
+}
+
+const childEnv = "FINETUNE_TEST_DIR"
+
+func TestTrainTowersAsChild(t *testing.T) {
+	dir := os.Getenv(childEnv)
+	if dir == "" {
+		t.Skip("another test starts it")
+	}
+	l := faultTowers(t)
+	r, err := Open(dir, l)
+	if _, none := os.Stat(filepath.Join(dir, recordFile)); errors.Is(none, os.ErrNotExist) {
+		r, err = New(dir, l, record(faultOptions(5)))
+	}
+	if err == nil {
+		err = errors.Join(r.Train(context.Background(), Watch{}), r.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func faultTowers(t *testing.T) *Towers {
+	m, set, o := loadBicubic(t, cpuEngine(t))
+	return towers(t, m, set, o)
+}
+
+// killRounds trains in processes that are killed at random until each run is at
+// its end, and compares their logs.
+func killRounds(t *testing.T, rounds int, want []Event, start func(dir string) *exec.Cmd) {
+	t.Helper()
 	rng := rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano())))
 	killed := 0
-	for round := range require.Rounds(5, 20, 200) {
+	for round := range rounds {
 		dir := filepath.Join(t.TempDir(), "run")
 		for {
-			c := child(t, "train", dir)
+			c := start(dir)
 			if err := c.Start(); err != nil {
 				t.Fatal(err)
 			}

@@ -287,6 +287,10 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	_, err := Open(dir, newLine())
 	refuse("twice at once", dir+" is being trained by another sigla", err)
+	_, err = New(dir, newLine(), record(lineOptions))
+	refuse("over another at once", dir+" is being trained by another sigla", err)
+	_, err = New(filepath.Join(filepath.Dir(dir), "second"), newLine(), record(lineOptions))
+	refuse("the model at once", "this model is being trained by another sigla", err)
 	r.Close()
 	_, err = New(dir, newLine(), record(lineOptions))
 	refuse("over another", dir+" holds one already", err)

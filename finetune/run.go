@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -65,7 +66,7 @@ func Open(dir string, l Learner) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	if run.files, err = openFolder(dir); err != nil {
+	if run.files, err = openFolder(dir, r.Base); err != nil {
 		return nil, err
 	}
 	steps, err := Checkpoints(dir)
@@ -149,6 +150,9 @@ func (r *Run) Step() int {
 	return r.at.Step
 }
 
+// gcPercent is how much garbage there may be beside what is in use, in per cent.
+const gcPercent = 10
+
 // Train takes the steps that are left. It ends with nil when all are done or
 // Stop was called, with the context's error when that ends, and with a
 // *NonFiniteError when the numbers run away. Whatever ends it, there is a
@@ -156,6 +160,9 @@ func (r *Run) Step() int {
 // again.
 func (r *Run) Train(ctx context.Context, w Watch) error {
 	defer r.control.end()
+	// Nearly all memory is tensors, into which a collection does not look: to
+	// collect often costs nothing, and the rest does not grow as large as they are.
+	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
 	warn := func(err error) {
 		if err != nil && w.Warn != nil {
 			w.Warn(err)

@@ -9,13 +9,23 @@ import "sigla/backend"
 // the zero Buf.
 
 // A pass is one run through a tower: the engine, its scratch memory, and
-// whether gradients will be asked for, and how far back: block since is the
-// first that they reach, and those before it keep nothing.
+// whether gradients will be asked for, and how far back.
 type pass struct {
-	e     backend.Backend
-	mem   *arena
-	train bool
-	since int
+	e   backend.Backend
+	mem *arena
+	reach
+}
+
+// reach is how far back gradients go in a tower.
+type reach struct {
+	train bool // else nowhere
+	since int  // the first block that they reach; those before it keep nothing
+	embed bool // they reach what is in front of the blocks; then since is 0
+}
+
+func (p pass) to(r reach) pass {
+	p.reach = r
+	return p
 }
 
 // kept returns n values if backward will read them.
@@ -106,10 +116,11 @@ func (p pass) mlpGrad(t Tower, dx buf, a, da mlpActs, x buf, w, dw mlp, rows int
 // attnActs: q, mix and out are [queries, width], k and v [keys, width].
 type attnActs struct{ q, k, v, lse, mix, out buf }
 
+// newAttn makes all but out.
 func (p pass) newAttn(t Tower, s backend.Attn) attnActs {
 	nq, nk := s.Batch*s.Queries*t.Width, s.Batch*s.Keys*t.Width
-	return attnActs{p.mem.take(nq), p.mem.take(nk), p.mem.take(nk),
-		p.kept(s.Batch * s.Heads * s.Queries), p.mem.take(nq), p.mem.take(nq)}
+	return attnActs{q: p.mem.take(nq), k: p.mem.take(nk), v: p.mem.take(nk),
+		lse: p.kept(s.Batch * s.Heads * s.Queries), mix: p.mem.take(nq)}
 }
 
 // attention asks with the rows of x what the rows of ctx hold.
@@ -135,20 +146,51 @@ func (p pass) attentionGrad(t Tower, dx, dctx, tmp buf, a, da attnActs, x, ctx b
 }
 
 type blockActs struct {
+	in   buf
 	ln1  normActs
 	attn attnActs
 	mid  buf // after the first residual
 	ln2  normActs
 	mlp  mlpActs
 	out  buf // after the second
+
+	begin, end mark // of what is kept
 }
 
-// newBlock makes the acts of a block whose input is x. While nothing is
-// trained both residuals are added to x in place.
+// newBlock makes the acts of a block whose input is x: first those that backward
+// needs, up to end, then what is read once in the forward pass and can be made
+// again, which is two fifths. While nothing is trained both residuals are added
+// to x in place.
 func (p pass) newBlock(t Tower, x buf, s backend.Attn) blockActs {
+	rows, begin := s.Batch*s.Queries, p.mem.at
+	a := blockActs{in: x, begin: begin, attn: p.newAttn(t, s), mid: p.keptOr(x, x.Len), out: p.keptOr(x, x.Len)}
+	a.ln1.mean, a.ln1.rstd = p.kept(rows), p.kept(rows)
+	a.ln2.mean, a.ln2.rstd = p.kept(rows), p.kept(rows)
+	a.mlp.fc1 = p.mem.take(rows * t.MLP)
+	a.end = p.mem.at
+	a.mlp.gelu = p.keptOr(a.mlp.fc1, rows*t.MLP)
+	shared := p.mem.take(x.Len) // each of these is read before the next is written
+	a.ln1.out, a.attn.out, a.ln2.out, a.mlp.out = shared, shared, shared, shared
+	return a
+}
+
+// newBlockGrad makes the gradients of a block's acts; out is that of its result.
+func (p pass) newBlockGrad(t Tower, out buf, s backend.Attn) blockActs {
 	rows := s.Batch * s.Queries
-	return blockActs{p.newNorm(t, rows), p.newAttn(t, s), p.keptOr(x, x.Len),
-		p.newNorm(t, rows), p.newMLP(t, rows), p.keptOr(x, x.Len)}
+	a := blockActs{attn: p.newAttn(t, s), mid: p.mem.take(out.Len), out: out}
+	a.ln1.out, a.ln2.out = p.mem.take(out.Len), p.mem.take(out.Len)
+	a.mlp.gelu = p.mem.take(rows * t.MLP)
+	a.mlp.fc1 = a.mlp.gelu             // in place
+	a.mlp.out, a.attn.out = out, a.mid // a sum hands its gradient to both sides
+	return a
+}
+
+// again makes what newBlock did not keep.
+func (p pass) again(t Tower, a *blockActs, w block, rows int) {
+	a.ln1.out, a.ln2.out, a.mlp.gelu = p.mem.take(a.in.Len), p.mem.take(a.in.Len), p.mem.take(a.mlp.fc1.Len)
+	p.norm(t, a.ln1, a.in, w.ln1, rows)
+	p.norm(t, a.ln2, a.mid, w.ln2, rows)
+	p.e.GELU(a.mlp.gelu, a.mlp.fc1, t.GELU)
 }
 
 // block is a pre-LN transformer block.
@@ -165,48 +207,48 @@ func (p pass) block(t Tower, a blockActs, x buf, w block, s backend.Attn) {
 // blockGrad reads da.out before it writes dx, so that both may be the same.
 func (p pass) blockGrad(t Tower, dx buf, a, da blockActs, x buf, w, dw block, s backend.Attn) {
 	rows := s.Batch * s.Queries
-	da.mlp.out = da.out // a sum hands its gradient to both sides
+	p.again(t, &a, w, rows)
 	p.mlpGrad(t, da.ln2.out, a.mlp, da.mlp, a.ln2.out, w.mlp, dw.mlp, rows)
 	p.normGrad(t, da.mid, a.ln2, da.ln2, a.mid, w.ln2, dw.ln2, rows)
 	p.e.Add(da.mid, da.mid, da.out)
-	da.attn.out = da.mid
 	p.attentionGrad(t, dx, da.ln1.out, da.ln2.out, a.attn, da.attn, a.ln1.out, a.ln1.out, w.attn, dw.attn, s)
 	p.e.Add(da.ln1.out, da.ln1.out, dx)
 	p.normGrad(t, dx, a.ln1, da.ln1, x, w.ln1, dw.ln1, rows)
 	p.e.Add(dx, dx, da.mid)
 }
 
-// encoder runs the blocks over x and returns their result. Blocks that keep
-// nothing write into x, and each takes the memory of the one before.
-func (p pass) encoder(t Tower, acts *[]blockActs, x buf, w []block, s backend.Attn) buf {
-	*acts = (*acts)[:0]
+// encoder runs the blocks from the one at begin on over its input x, and returns
+// their result. Blocks that keep nothing write into x, and each takes the memory
+// of the one before.
+func (p pass) encoder(t Tower, acts *[]blockActs, begin int, x buf, w []block, s backend.Attn) buf {
+	*acts = append((*acts)[:0], make([]blockActs, begin)...)
 	train := p.train
-	for i := range w {
+	for i := begin; i < len(w); i++ {
 		p.train = train && i >= p.since
 		m := p.mem.at
 		a := p.newBlock(t, x, s)
 		p.block(t, a, x, w[i], s)
 		x = a.out
 		*acts = append(*acts, a)
-		if !p.train {
-			p.mem.release(m)
+		if p.train {
+			m = a.end
 		}
+		p.mem.release(m)
 	}
 	return x
 }
 
 // encoderGrad turns the gradient of the encoder's result, d, into that of the
-// input of block p.since, in place; x is the input of the first. Each block
-// reuses the gradient memory of the one behind it.
-func (p pass) encoderGrad(t Tower, d buf, acts []blockActs, x buf, w, dw []block, s backend.Attn) {
+// input of block p.since, in place. Each block reuses the gradient memory of the
+// one behind it.
+func (p pass) encoderGrad(t Tower, d buf, acts []blockActs, w, dw []block, s backend.Attn) {
 	for i := len(w) - 1; i >= p.since; i-- {
-		m, in := p.mem.at, x
-		if i > 0 {
-			in = acts[i-1].out
-		}
-		da := p.newBlock(t, d, s)
-		da.out = d
-		p.blockGrad(t, d, acts[i], da, in, w[i], dw[i], s)
+		m := p.mem.at
+		da := p.newBlockGrad(t, d, s)
+		p.blockGrad(t, d, acts[i], da, acts[i].in, w[i], dw[i], s)
 		p.mem.release(m)
+		for _, spent := range p.mem.between(acts[i].begin, acts[i].end) {
+			p.e.Zero(spent) // an engine may lend it to the gradients of weights
+		}
 	}
 }

@@ -167,10 +167,10 @@ func (m *Model) NewLoRA(o LoRA) (*Trainer, error) {
 	defer m.mu.Unlock()
 	t := &Trainer{m: m, lora: o}
 	if o.Image {
-		t.image = reach{true, o.first(m.w.image)}
+		t.image = reach{train: true, since: o.first(m.w.image)}
 	}
 	if o.Text {
-		t.text = reach{true, o.first(m.w.text)}
+		t.text = reach{train: true, since: o.first(m.w.text)}
 	}
 	t.grads.image, t.grads.text = make([]block, len(m.w.image)), make([]block, len(m.w.text))
 	t.adapted = o.adapted(m.cfg, &m.w, &t.grads)
@@ -196,7 +196,6 @@ func (m *Model) NewLoRA(o LoRA) (*Trainer, error) {
 		t.slots = append(t.slots, slot{grads[i].all(), first[i].all(), second[i].all()})
 	}
 	t.initialise()
-	t.before = []float32{m.info.LogScale, m.info.Bias}
 	return t, nil
 }
 
@@ -232,25 +231,32 @@ func (t *Trainer) initialise() {
 	}
 }
 
-// LowRank reads what the updates have become.
-func (t *Trainer) LowRank() ([]LowRank, error) {
+// Patch reads what was trained so far: updates, and whole tensors.
+func (t *Trainer) Patch() (Patch, error) {
 	m := t.m
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var list []LowRank
+	var p Patch
 	for _, a := range t.adapted {
 		l := LowRank{Name: a.name, Out: a.out, In: a.in, Rank: t.lora.Rank, Alpha: t.lora.Alpha}
 		l.A, l.B = make([]float32, l.Rank*l.In), make([]float32, l.Out*l.Rank)
 		if err := errors.Join(m.e.Read(l.A, a.w.low.a), m.e.Read(l.B, a.w.low.b)); err != nil {
-			return nil, fmt.Errorf("read %s: %w", a.name, err)
+			return Patch{}, fmt.Errorf("read %s: %w", a.name, err)
 		}
-		list = append(list, l)
+		p.LowRank = append(p.LowRank, l)
 	}
-	return list, nil
+	for _, w := range t.weights[2*len(t.adapted):] { // behind A and B of each
+		values := make([]float32, w.len())
+		if err := m.e.Read(values, w.all()); err != nil {
+			return Patch{}, fmt.Errorf("read %s: %w", w.name, err)
+		}
+		p.Tensors = append(p.Tensors, Tensor{w.name, w.shape, values})
+	}
+	return p, p.Check()
 }
 
-// Detach takes the updates out of the model, which is as it was before NewLoRA
-// again, t' and b, too.
+// Detach ends the training: the model is as it was loaded again, and the Trainer
+// is of no use any more.
 func (t *Trainer) Detach() error {
 	m := t.m
 	m.mu.Lock()
@@ -258,8 +264,8 @@ func (t *Trainer) Detach() error {
 	for _, a := range t.adapted {
 		a.w.low = nil
 	}
-	for i, s := range m.w.scalars(m.cfg) {
-		m.e.Write(s.all(), t.before[i:i+1])
+	if err := m.files.load(m.e, t.weights[2*len(t.adapted):]); err != nil {
+		return fmt.Errorf("take back what was trained: %w", err)
 	}
 	return m.readScalars()
 }

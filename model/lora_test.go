@@ -2,6 +2,7 @@ package model
 
 import (
 	"cmp"
+	"context"
 	"math"
 	"path/filepath"
 	"slices"
@@ -43,9 +44,19 @@ func attach(t *testing.T, m *Model, o LoRA) *Trainer {
 	return tr
 }
 
+// learned is what was trained so far.
+func learned(t *testing.T, tr *Trainer) Patch {
+	t.Helper()
+	p, err := tr.Patch()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 func add(t *testing.T, tr *Trainer, b Batch) float32 {
 	t.Helper()
-	loss, err := tr.Add(b)
+	loss, err := tr.Add(context.Background(), b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,10 +90,7 @@ func TestLoRAGradientIsTheDenseOne(t *testing.T) {
 			for engine, e := range engines(t) {
 				m, dense := loadOn(t, e, dir), load(t, dir)
 				tr := attach(t, m, o)
-				updates, err := tr.LowRank()
-				if err != nil {
-					t.Fatal(err)
-				}
+				updates := learned(t, tr).LowRank
 				if err := dense.Apply(Patch{LowRank: updates}); err != nil {
 					t.Fatal(err)
 				}
@@ -224,8 +232,8 @@ func TestLoRATraining(t *testing.T) {
 		same(t, engine+": a new update", embedAll(t, m, bicubic), before)
 		b := goldenBatch(t, m, bicubic)
 		first := add(t, tr, b)
-		for range 20 {
-			if err := tr.Step(backend.Adam{LR: 1e-2, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, Scale: 1}); err != nil {
+		for i := range 20 {
+			if err := tr.Step(backend.Adam{LR: 1e-2, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, Scale: 1, Step: i + 1}, false); err != nil {
 				t.Fatal(err)
 			}
 			add(t, tr, b)
@@ -238,11 +246,8 @@ func TestLoRATraining(t *testing.T) {
 				t.Errorf("%s: %s has changed", engine, name)
 			}
 		}
-		trained, learned := embedAll(t, m, bicubic), m.Info()
-		updates, err := tr.LowRank()
-		if err != nil {
-			t.Fatal(err)
-		}
+		trained, after := embedAll(t, m, bicubic), m.Info()
+		patch := learned(t, tr)
 		if err := tr.Detach(); err != nil {
 			t.Fatal(err)
 		}
@@ -250,8 +255,11 @@ func TestLoRATraining(t *testing.T) {
 		if m.Info() != info {
 			t.Errorf("%s: detached %+v, was %+v", engine, m.Info(), info)
 		}
-		if err := m.Apply(Patch{Tensors: Scalars(learned.LogScale, learned.Bias), LowRank: updates}); err != nil {
+		if err := m.Apply(patch); err != nil {
 			t.Fatal(err)
+		}
+		if i := m.Info(); i.LogScale != after.LogScale || i.Bias != after.Bias {
+			t.Errorf("%s: merged %+v, trained %+v", engine, i, after)
 		}
 		for i, row := range embedAll(t, m, bicubic) {
 			near(t, engine+": merged", row, trained[i], 5e-6)
@@ -277,10 +285,7 @@ func TestLoRAStart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		updates, err := tr.LowRank()
-		if err != nil {
-			t.Fatal(err)
-		}
+		updates := learned(t, tr).LowRank
 		for _, l := range updates {
 			a = append(a, l.A...)
 			if slices.ContainsFunc(l.B, func(v float32) bool { return v != 0 }) {
@@ -364,6 +369,39 @@ func TestLoRACheck(t *testing.T) {
 		change(&o)
 		if _, err := m.NewLoRA(o); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want …%s…", err, want)
+		}
+	}
+}
+
+// Whole tensors that were trained, the token table among them, make a patch that
+// gives the trained model, and Detach takes them back.
+func TestPatchOfWholeTensors(t *testing.T) {
+	for _, patterns := range [][]string{nil, {"text_model.*"}, {"vision_model.head.*", "!logit_*"}} {
+		m := load(t, bicubic)
+		before, info := embedAll(t, m, bicubic), m.Info()
+		tr, err := m.NewTrainer(patterns...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		add(t, tr, goldenBatch(t, m, bicubic))
+		if err := tr.Step(backend.Adam{LR: 1e-2, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, Scale: 1, Step: 1}, false); err != nil {
+			t.Fatal(err)
+		}
+		trained, patch := embedAll(t, m, bicubic), learned(t, tr)
+		if err := tr.Detach(); err != nil {
+			t.Fatal(err)
+		}
+		same(t, "detached", embedAll(t, m, bicubic), before)
+		if m.Info() != info {
+			t.Errorf("%q: detached %+v, was %+v", patterns, m.Info(), info)
+		}
+		fresh := load(t, bicubic)
+		if err := fresh.Apply(patch); err != nil {
+			t.Fatal(err)
+		}
+		same(t, "applied", embedAll(t, fresh, bicubic), trained)
+		if slices.Equal(trained[len(trained)-1], before[len(before)-1]) != (len(patterns) == 2) {
+			t.Errorf("%q: what learned is not what should", patterns)
 		}
 	}
 }

@@ -95,10 +95,7 @@ func (m *Model) loadPreprocessor(src Source) error {
 	if m.pre.Width != c.ImageSize || m.pre.Height != c.ImageSize {
 		return fmt.Errorf("preprocessor_config.json makes %d×%d pixels, config.json wants %d×%d", m.pre.Width, m.pre.Height, c.ImageSize, c.ImageSize)
 	}
-	m.window = preprocess.Valid(c.ImageSize, c.ImageSize, c.Patch)
-	if c.Stem != nil {
-		m.window = preprocess.Same(c.ImageSize, c.ImageSize, firstKernel, firstStride)
-	}
+	m.window = c.window()
 	return nil
 }
 
@@ -246,12 +243,14 @@ func (m *Model) embedImages(ctx context.Context, batch []any) ([][]float32, erro
 	return m.readRows(m.images.out, len(batch))
 }
 
+var errPrepared = errors.New("photo was not prepared by this model")
+
 // patches brings prepared photos into the engine: [batch·patches, patchLen],
 // through the stem if there is one.
 func (m *Model) patches(p pass, batch []any) (buf, error) {
 	for _, x := range batch {
 		if rows, ok := x.([]float32); !ok || len(rows) != m.window.Len() {
-			return buf{}, fmt.Errorf("photo was not prepared by this model")
+			return buf{}, errPrepared
 		}
 	}
 	n := m.window.Len()
@@ -326,12 +325,16 @@ func (m *Model) tokens(p pass, ids [][]int32) (buf, error) {
 			}
 		}
 		if !finite(rows) {
-			return dst, fmt.Errorf("read token table: tensor %q holds values that are no numbers: the file is damaged, or its training failed", m.files.key(tokenTable))
+			return dst, m.damagedTable()
 		}
 		p.e.Write(dst.Slice(i*n, n), rows)
 	}
 	m.table.Release()
 	return dst, nil
+}
+
+func (m *Model) damagedTable() error {
+	return fmt.Errorf("read token table: tensor %q holds values that are no numbers: the file is damaged, or its training failed", m.files.key(tokenTable))
 }
 
 func (m *Model) readRows(x buf, rows int) ([][]float32, error) {

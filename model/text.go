@@ -42,7 +42,7 @@ func (p pass) text(c Config, a *textActs, tokens buf, ids [][]int32, w *params) 
 	t, batch := c.Text, len(ids)
 	a.embed = tokens
 	p.e.Add(a.embed, tokens, w.textPos)
-	a.encoded = p.encoder(t, &a.blocks, a.embed, w.text, c.textAttn(batch))
+	a.encoded = p.encoder(t, &a.blocks, 0, a.embed, w.text, c.textAttn(batch))
 	a.ln = p.newNorm(t, batch*c.Tokens)
 	p.norm(t, a.ln, a.encoded, w.textLN, batch*c.Tokens)
 
@@ -77,8 +77,8 @@ func (p pass) textGrad(c Config, a *textActs, dout buf, ids [][]int32, w, dw *pa
 		p.e.CopyRows(row(dln.out, i*c.Tokens+c.pooledAt(text), t), row(dlast, i, t), 1, t.Width, t.Width, t.Width)
 	}
 	p.normGrad(t, d, a.ln, dln, a.encoded, w.textLN, dw.textLN, batch*c.Tokens)
-	p.encoderGrad(t, d, a.blocks, a.embed, w.text, dw.text, c.textAttn(batch))
-	if p.since == 0 {
+	p.encoderGrad(t, d, a.blocks, w.text, dw.text, c.textAttn(batch))
+	if p.embed {
 		p.sumRows(dw.textPos, d, batch, c.Tokens*t.Width)
 	}
 	return d

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"hash/fnv"
@@ -156,7 +157,7 @@ func TestTiny(t *testing.T) {
 	for i := range 3 {
 		b.Images = append(b.Images, cutTiny(pixels[i*300:(i+1)*300], 10))
 	}
-	loss, err := tr.Add(b)
+	loss, err := tr.Add(context.Background(), b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +207,7 @@ func TestTinyWithoutTextHead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := tr.Add(b); err != nil {
+		if _, err := tr.Add(context.Background(), b); err != nil {
 			t.Fatal(err)
 		}
 		tr.Each(func(name string, _ []int, _, grad []float32) error {

@@ -1,148 +1,182 @@
 package model
 
 import (
+	"errors"
 	"fmt"
+	"path"
 	"slices"
+	"strconv"
+	"strings"
 
 	"sigla/backend"
 )
 
-// A Trainer holds what learning needs besides the model: gradients, the
-// moments of AdamW, and the token table, which moves into the engine. It locks
-// the model for each call, so that searches go on between steps.
+// A Trainer holds what learning needs besides the model: gradients and the
+// moments of AdamW of what is trained, and the token table, which moves into the
+// engine if it is. It locks the model for each call, so that searches go on
+// between steps.
 type Trainer struct {
 	m       *Model
-	grads   params
-	weights []tensor // the trainable tensors
+	grads   params   // what is frozen has none
+	weights []tensor // what is trained
 	slots   []slot   // beside weights
-	step    int
+	sums    buf      // one for each of them
 
 	image, text reach
 
 	lora    LoRA
 	adapted []adapted // nil: whole tensors are trained
-	before  []float32 // t' and b when updates were attached
-}
-
-// reach is how far back gradients go in a tower.
-type reach struct {
-	train bool // else the tower is frozen
-	since int  // see pass
-}
-
-func (p pass) to(r reach) pass {
-	p.train, p.since = r.train, r.since
-	return p
 }
 
 // slot is what AdamW keeps for one tensor.
 type slot struct{ g, m, v buf }
 
-// Batch is what one gradient is computed from.
-type Batch struct {
-	Images []any     // from Prepare
-	IDs    [][]int32 // from Tokenize
-	Pairs  backend.Pairs
-}
-
-// NewTrainer prepares every tensor but the stem's for training. It takes three
-// times the memory of the weights, and the token table once more.
-func (m *Model) NewTrainer() (*Trainer, error) {
+// NewTrainer prepares the tensors that the patterns select for training; none
+// select all. A pattern is one of path.Match over the names of the published
+// checkpoints, as "text_model.*" or "*.head.*"; one that begins with an
+// exclamation mark takes out what it matches. t' and b are selected unless they
+// are taken out so. A stem cannot be selected. What is selected takes three
+// times its memory more, and the token table once more besides.
+func (m *Model) NewTrainer(patterns ...string) (*Trainer, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	t := &Trainer{m: m, weights: m.w.list(m.cfg), image: reach{train: true}, text: reach{train: true}}
-	if m.w.tokens.Len == 0 {
-		table := slices.DeleteFunc(slices.Clone(t.weights), func(t tensor) bool { return t.name != tokenTable })
-		carve(m.e, backend.Weight, table)
-		if err := m.files.load(m.e, table); err != nil {
+	names, err := m.selected(patterns)
+	if err != nil {
+		return nil, fmt.Errorf("prepare training: %w", err)
+	}
+	t := &Trainer{m: m}
+	var first, second params
+	lists := [][]tensor{m.w.list(m.cfg), t.grads.list(m.cfg), first.list(m.cfg), second.list(m.cfg)}
+	for i := range lists {
+		lists[i] = slices.DeleteFunc(lists[i], func(t tensor) bool { return !names[t.name] })
+	}
+	t.weights = lists[0]
+	t.image, t.text = reaches(t.weights, m.cfg)
+	if names[tokenTable] && m.w.tokens.Len == 0 {
+		if err := m.moveTable(); err != nil {
 			return nil, fmt.Errorf("prepare training: %w", err)
 		}
 	}
-	var first, second params
-	lists := [][]tensor{t.grads.list(m.cfg), first.list(m.cfg), second.list(m.cfg)}
-	for _, list := range lists {
+	for _, list := range lists[1:] {
 		carve(m.e, backend.Scratch, list)
 	}
 	for i := range t.weights {
-		t.slots = append(t.slots, slot{lists[0][i].all(), lists[1][i].all(), lists[2][i].all()})
+		t.slots = append(t.slots, slot{lists[1][i].all(), lists[2][i].all(), lists[3][i].all()})
 	}
 	return t, nil
 }
 
-// Add adds the gradients of a batch's loss and returns the loss. Rows of
-// b.Pairs are images, columns are texts.
-func (t *Trainer) Add(b Batch) (loss float32, err error) {
+// selected are the names that the patterns select.
+func (m *Model) selected(patterns []string) (map[string]bool, error) {
+	if len(patterns) == 0 {
+		patterns = []string{"*"}
+	}
+	names, all := map[string]bool{}, m.w.list(m.cfg)
+	for _, t := range m.w.scalars(m.cfg) {
+		names[t.name] = true
+	}
+	for _, pattern := range patterns {
+		glob, out := strings.CutPrefix(pattern, "!")
+		hit := false
+		for _, t := range all {
+			ok, err := path.Match(glob, t.name)
+			if err != nil {
+				return nil, fmt.Errorf("pattern %q: %w", pattern, err)
+			}
+			if ok {
+				hit, names[t.name] = true, !out
+			}
+		}
+		if !hit {
+			return nil, fmt.Errorf("no tensor that can be trained matches %q: their names are like %s and %s", pattern, all[0].name, all[len(all)-3].name)
+		}
+	}
+	for _, on := range names {
+		if on {
+			return names, nil
+		}
+	}
+	return nil, errors.New("the patterns select no tensor")
+}
+
+// reaches tells how far back in each tower the first of the tensors is.
+func reaches(list []tensor, c Config) (image, text reach) {
+	image.since, text.since = c.Vision.Layers, c.Text.Layers
+	for _, t := range list {
+		r := &image
+		switch {
+		case t.name == scaleName || t.name == biasName:
+			continue
+		case strings.HasPrefix(t.name, "text_"):
+			r = &text
+		}
+		r.train = true
+		if _, rest, ok := strings.Cut(t.name, ".layers."); ok {
+			number, _, _ := strings.Cut(rest, ".")
+			i, _ := strconv.Atoi(number)
+			r.since = min(r.since, i)
+		}
+		if strings.Contains(t.name, ".embeddings.") || strings.Contains(t.name, ".pre_layrnorm.") {
+			r.since, r.embed = 0, true
+		}
+	}
+	return image, text
+}
+
+// moveTable brings the token table into the engine.
+func (m *Model) moveTable() error {
+	values, err := m.table.Floats(nil)
+	if err != nil {
+		return err
+	}
+	if !finite(values) {
+		return m.damagedTable()
+	}
+	table := slices.DeleteFunc(m.w.list(m.cfg), func(t tensor) bool { return t.name != tokenTable })
+	carve(m.e, backend.Weight, table)
+	m.e.Write(m.w.tokens, values)
+	m.table.Release()
+	return nil
+}
+
+// SumSquares is the sum of the squares of all gradients. If it is not finite, at
+// is the name of the first tensor of which it is not.
+func (t *Trainer) SumSquares() (sum float64, at string, err error) {
 	m := t.m
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.cfg.Kind != SigLIP {
-		return 0, fmt.Errorf("train: the sigmoid loss needs a bias, and %s has none", m.cfg.Kind)
+	if t.sums.Len == 0 {
+		t.sums = m.e.Alloc(len(t.slots), backend.Scratch)
 	}
-	p, err := t.forward(b)
-	if err != nil {
-		return 0, fmt.Errorf("train: %w", err)
+	m.e.Zero(t.sums)
+	for i, s := range t.slots {
+		m.e.SumSquares(t.sums.Slice(i, 1), s.g)
 	}
-	b.Pairs.Rows, b.Pairs.Cols, b.Pairs.Dim = len(b.Images), len(b.IDs), m.cfg.Dim
-	dx, dy, out := p.mem.take(m.images.out.Len), p.mem.take(m.texts.out.Len), p.mem.take(1)
-	p.e.SigmoidLoss(out, dx, dy, t.grads.t, t.grads.b, m.images.out, m.texts.out, m.w.t, m.w.b, b.Pairs)
-	t.backward(p, b, dx, dy)
-	var host [1]float32
-	if err := m.e.Read(host[:], out); err != nil {
-		return 0, fmt.Errorf("train: %w", err)
+	host := make([]float32, len(t.slots))
+	if err := m.e.Read(host, t.sums); err != nil {
+		return 0, "", fmt.Errorf("train: %w", err)
 	}
-	return host[0], nil
-}
-
-// forward leaves the activations of both towers in the model.
-func (t *Trainer) forward(b Batch) (pass, error) {
-	m := t.m
-	m.mem.release(mark{})
-	p := pass{e: m.e, mem: &m.mem}
-	patches, err := m.patches(p, b.Images)
-	if err != nil {
-		return p, err
-	}
-	tokens, err := m.tokens(p, b.IDs)
-	if err != nil {
-		return p, err
-	}
-	p.to(t.image).image(m.cfg, &m.images, patches, &m.w, len(b.Images))
-	p.to(t.text).text(m.cfg, &m.texts, tokens, b.IDs, &m.w)
-	return p, nil
-}
-
-// backward takes the gradients of the unit rows of images and texts.
-func (t *Trainer) backward(p pass, b Batch, dx, dy buf) {
-	m := t.m
-	if t.text.train {
-		d := p.to(t.text).textGrad(m.cfg, &m.texts, dy, b.IDs, &m.w, &t.grads)
-		if t.grads.tokens.Len > 0 {
-			t.tokensGrad(p, d, b.IDs)
+	for i, v := range host {
+		if at == "" && !finite(host[i:i+1]) {
+			at = t.weights[i].name
 		}
+		sum += float64(v)
 	}
-	if t.image.train {
-		p.to(t.image).imageGrad(m.cfg, &m.images, dx, &m.w, &t.grads, len(b.Images))
-	}
-}
-
-// tokensGrad adds the gradient of each token row to its row of the table's.
-func (t *Trainer) tokensGrad(p pass, d buf, ids [][]int32) {
-	width := t.m.cfg.Text.Width
-	for i, id := range slices.Concat(ids...) {
-		row := t.grads.tokens.Slice(int(id)*width, width)
-		p.e.Add(row, row, d.Slice(i*width, width))
-	}
+	return sum, at, nil
 }
 
 // Step moves every tensor by the gradients added since the last Step, and
-// clears them. It counts a.Step itself.
-func (t *Trainer) Step(a backend.Adam) error {
+// clears them. a.Step is the caller's count, from 1. Unless decayAll, the decay
+// is of tensors of more than one dimension alone.
+func (t *Trainer) Step(a backend.Adam, decayAll bool) error {
 	m := t.m
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	t.step++
-	a.Step = t.step
 	for i, w := range t.weights {
+		a := a
+		if len(w.shape) < 2 && !decayAll {
+			a.Decay = 0
+		}
 		s := t.slots[i]
 		m.e.AdamW(w.all(), s.g, s.m, s.v, a)
 		m.e.Zero(s.g)
@@ -153,8 +187,21 @@ func (t *Trainer) Step(a backend.Adam) error {
 	return nil
 }
 
-// Each visits every trainable tensor: its name and shape in the file, its
-// values, and the gradient added so far.
+// Clear forgets the gradients added since the last Step.
+func (t *Trainer) Clear() {
+	t.m.mu.Lock()
+	defer t.m.mu.Unlock()
+	t.clear()
+}
+
+func (t *Trainer) clear() {
+	for _, s := range t.slots {
+		t.m.e.Zero(s.g)
+	}
+}
+
+// Each visits what is trained: its name and shape in the file, its values, and
+// the gradient added so far.
 func (t *Trainer) Each(visit func(name string, shape []int, values, grad []float32) error) error {
 	m := t.m
 	m.mu.Lock()
@@ -172,4 +219,55 @@ func (t *Trainer) Each(visit func(name string, shape []int, values, grad []float
 		}
 	}
 	return nil
+}
+
+// State visits all that Step changes: what is trained, and behind the name of
+// each tensor its moments under NAME.m and NAME.v. If visit says that it changed
+// the values, they are taken over, and all gradients are cleared. The values are
+// visit's until it returns.
+func (t *Trainer) State(visit func(name string, shape []int, values []float32) (changed bool, err error)) error {
+	m := t.m
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var host []float32
+	any := false
+	for i, w := range t.weights {
+		for _, part := range []struct {
+			name string
+			at   buf
+		}{{w.name, w.all()}, {w.name + ".m", t.slots[i].m}, {w.name + ".v", t.slots[i].v}} {
+			host = slices.Grow(host[:0], w.len())[:w.len()]
+			if err := m.e.Read(host, part.at); err != nil {
+				return fmt.Errorf("read %s: %w", part.name, err)
+			}
+			changed, err := visit(part.name, w.shape, host)
+			if err != nil {
+				return err
+			}
+			if changed {
+				m.e.Write(part.at, host)
+				any = true
+			}
+		}
+	}
+	if !any {
+		return nil
+	}
+	t.clear()
+	return m.readScalars()
+}
+
+// LearnsImages reports whether anything of the image tower is trained.
+func (t *Trainer) LearnsImages() bool { return t.image.train }
+
+// LearnsTexts reports whether anything of the text tower is trained.
+func (t *Trainer) LearnsTexts() bool { return t.text.train }
+
+// Parameters is how many numbers are trained.
+func (t *Trainer) Parameters() int {
+	n := 0
+	for _, w := range t.weights {
+		n += w.len()
+	}
+	return n
 }

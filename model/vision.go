@@ -33,8 +33,21 @@ func (c Config) poolAttn(batch int) backend.Attn {
 // image embeds a batch of patch rows: [batch, dim] unit rows in a.out.
 func (p pass) image(c Config, a *imageActs, patches buf, w *params, batch int) {
 	a.patches = patches
+	p.imageFrom(c, a, 0, p.imageEmbed(c, a, w, batch), w, batch)
+}
+
+// imageFront returns the input of block p.since [batch·tokens, width].
+func (p pass) imageFront(c Config, a *imageActs, patches buf, w *params, batch int) buf {
+	p.train = false
+	a.patches = patches
 	x := p.imageEmbed(c, a, w, batch)
-	a.encoded = p.encoder(c.Vision, &a.blocks, x, w.image, c.imageAttn(batch))
+	return p.encoder(c.Vision, &a.blocks, 0, x, w.image[:p.since], c.imageAttn(batch))
+}
+
+// imageFrom goes on as image does from the input x of the block at begin, or of
+// the pooling behind the last.
+func (p pass) imageFrom(c Config, a *imageActs, begin int, x buf, w *params, batch int) {
+	a.encoded = p.encoder(c.Vision, &a.blocks, begin, x, w.image, c.imageAttn(batch))
 	a.out, a.norm = p.mem.take(batch*c.Dim), p.mem.take(batch)
 	if c.Kind == CLIP {
 		p.classPool(c, a, w, batch)
@@ -53,17 +66,10 @@ func (p pass) imageGrad(c Config, a *imageActs, dout buf, w, dw *params, batch i
 	} else {
 		p.attentionPoolGrad(c, d, a, dpooled, w, dw, batch)
 	}
-	p.encoderGrad(c.Vision, d, a.blocks, a.encoderInput(c), w.image, dw.image, c.imageAttn(batch))
-	if p.since == 0 {
+	p.encoderGrad(c.Vision, d, a.blocks, w.image, dw.image, c.imageAttn(batch))
+	if p.embed {
 		p.imageEmbedGrad(c, a, d, w, dw, batch)
 	}
-}
-
-func (a *imageActs) encoderInput(c Config) buf {
-	if c.Kind == CLIP {
-		return a.pre.out
-	}
-	return a.embed
 }
 
 // imageEmbed projects the patches and adds positions; CLIP puts its class
@@ -113,6 +119,7 @@ func (a *imageActs) newPool(p pass, c Config, batch int) {
 	t := c.Vision
 	a.ln = p.newNorm(t, batch*c.ImageTokens())
 	a.query, a.pool = p.mem.take(batch*t.Width), p.newAttn(t, c.poolAttn(batch))
+	a.pool.out = p.mem.take(batch * t.Width)
 	a.poolLN, a.poolMLP = p.newNorm(t, batch), p.newMLP(t, batch)
 }
 
