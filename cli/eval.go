@@ -135,12 +135,13 @@ func (e *evaluator) look(ctx context.Context) error {
 		if e.known, err = knowledge(ctx, g, e.set, e.settings.labels != "", e.opt.knowledgeOptions); err != nil {
 			return err
 		}
+		if e.known.missing != nil {
+			e.complain(e.known.missing)
+		}
 		if len(e.known.Labels) == 0 {
 			return fmt.Errorf("%s has captions; eval needs tags", e.opt.tags)
 		}
-		for i := range e.known.Photos {
-			e.photos = append(e.photos, i)
-		}
+		e.photos = e.known.Rest(nil)
 		switch learn, look := e.known.Halves(e.opt.seed); e.opt.split {
 		case "train":
 			e.photos = learn

@@ -17,7 +17,11 @@ func evalText(r evaluated) string {
 			measured++
 		}
 	}
-	fmt.Fprintf(&b, "%d photos, %d of them different; %d labels, %d of them with photos that show them and photos that do not\nknown by: %s\n", r.Photos, r.Groups, len(r.Labels), measured, printable(r.Known))
+	fmt.Fprintf(&b, "%d photos", r.Photos)
+	if r.Groups < r.Photos {
+		fmt.Fprintf(&b, ", %d that differ", r.Groups)
+	}
+	fmt.Fprintf(&b, "; %d labels, %d of them with photos that show them and photos that do not\nknown by: %s\n", len(r.Labels), measured, printable(r.Known))
 	for _, d := range r.Disputes {
 		fmt.Fprintln(&b, printable(d))
 	}

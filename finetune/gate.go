@@ -2,6 +2,7 @@ package finetune
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -20,21 +21,22 @@ func CrossValidate(ctx context.Context, e backend.Backend, d Embedded, m Method,
 	}
 	l := &Linear{work: newWork(e), d: d, method: m, prior: p}
 	scores := Scores{len(d.Labels), make([]float32, len(d.Photos)*len(d.Labels))}
-	learned := false
+	if len(d.decided(d.Rest(nil))) == 0 {
+		return Scores{}, ErrNothingToLearn
+	}
 	for _, fold := range d.Folds(folds, seed) {
 		if len(fold) == 0 {
 			continue
 		}
 		h := d.ZeroShot()
 		if err := l.restart(d.Rest(fold), nil); err == nil {
-			learned = true
 			if err := l.fit(ctx); err != nil {
 				return Scores{}, err
 			}
 			if h, err = l.Heads(); err != nil {
 				return Scores{}, err
 			}
-		} else if err != ErrNothingToLearn {
+		} else if !errors.Is(err, ErrNothingToLearn) {
 			return Scores{}, err
 		}
 		part, err := h.scores(l.work, l.images(fold))
@@ -44,9 +46,6 @@ func CrossValidate(ctx context.Context, e backend.Backend, d Embedded, m Method,
 		for row, photo := range fold {
 			copy(scores.Values[photo*scores.Labels:], part.Values[row*part.Labels:][:part.Labels])
 		}
-	}
-	if !learned {
-		return scores, ErrNothingToLearn
 	}
 	return scores, nil
 }
@@ -60,11 +59,7 @@ const fewestGroups = 3
 // precision one must be better by the whole of its interval, and the other not
 // worse. order says that the order of photos is the same, and with it the latter.
 func (s Set) gate(before, after Scores, order bool) []Verdict {
-	photos := make([]int, len(s.Photos))
-	for i := range photos {
-		photos[i] = i
-	}
-	e := evaluation{set: s, photos: photos, scores: []Scores{before, after}, cuts: make([]float64, len(s.Labels))}
+	e := evaluation{set: s, photos: s.Rest(nil), scores: []Scores{before, after}, cuts: make([]float64, len(s.Labels))}
 	e.resample()
 	verdicts := make([]Verdict, len(s.Labels))
 	groups := s.Groups()
