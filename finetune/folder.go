@@ -132,7 +132,7 @@ func openFolder(dir, base string) (*folder, error) {
 		err = f.takeLock(filepath.Join(filepath.Dir(dir), "model-"+short(base)+".lock"), "this model")
 	}
 	if err == nil {
-		f.log, err = os.OpenFile(filepath.Join(dir, eventsFile), os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o644)
+		f.log, err = os.OpenFile(filepath.Join(dir, eventsFile), os.O_CREATE|os.O_RDWR, 0o644)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open training: %w", err), f.close())
@@ -181,7 +181,11 @@ func (f *folder) cut(step int) error {
 	if err != nil {
 		return fmt.Errorf("read %s: %w", f.log.Name(), err)
 	}
-	return f.log.Truncate(end)
+	if err := f.log.Truncate(end); err != nil { // no O_APPEND: Windows would not let it
+		return err
+	}
+	_, err = f.log.Seek(end, io.SeekStart)
+	return err
 }
 
 // copyLog takes over the events of another run until a step.
