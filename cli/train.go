@@ -155,7 +155,7 @@ func (a *app) runTrain(ctx context.Context, args []string, opt *trainOptions) (e
 	if err != nil {
 		return err
 	}
-	l.warnPhoto = a.fail
+	l.warnPhoto, l.hint = a.fail, "--complete says that absent tags are wrong"
 	return a.teach(ctx, l, dir, opt)
 }
 

@@ -2,8 +2,10 @@ package cli
 
 import (
 	"context"
+	"reflect"
 	"sync"
 
+	"sigla/finetune"
 	"sigla/gallery"
 	"sigla/gallery/label"
 	"sigla/model"
@@ -20,10 +22,13 @@ type trainer struct {
 	paths []string
 
 	mu  sync.Mutex
-	enc *encoder // as Load made it; nil until then
+	enc *encoder // as Load made it, or Keep; nil until then
+
+	ready *lesson // gathered for a wish; nil: none
+	wish  ui.TrainWish
 }
 
-// use has the trainer begin with a model.
+// setModel has the trainer begin with a model.
 func (t *trainer) setModel(enc *encoder) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -36,12 +41,13 @@ func (t *trainer) lesson(ctx context.Context, wish ui.TrainWish) (*lesson, error
 	enc := t.enc
 	t.mu.Unlock()
 	l, err := t.newLesson(enc, t.src, t.g, trainSetup{
-		Paths: t.paths, Labels: t.settings.labels, Template: t.settings.templates, Tags: "auto", Complete: wish.Complete, Depth: wish.Depth,
+		Model: t.settings.model, Paths: t.paths, Labels: t.settings.labels, Template: t.settings.templates,
+		Tags: "auto", Complete: wish.Complete, Depth: wish.Depth,
 	}, wish.Labels)
 	if err != nil {
 		return nil, err
 	}
-	l.data = t.data
+	l.data, l.hint = t.data, "c says that absent tags are wrong"
 	return l, l.gather(ctx)
 }
 
@@ -57,13 +63,39 @@ func (a *app) newLesson(enc *encoder, src model.Source, g *gallery.Gallery, setu
 	return &lesson{app: a, g: g, enc: &plain, info: plain.Info(), src: src, data: dataDir(), setup: setup, named: a.settings.labels != "", set: set}, nil
 }
 
-// Plan implements ui.Trainer.
-func (t *trainer) Plan(ctx context.Context, wish ui.TrainWish) (ui.TrainPlan, error) {
+// Plan implements ui.Trainer. What it gathers is learned from if Begin comes with
+// the same wish: what was said is what is done.
+func (t *trainer) Plan(ctx context.Context, wish ui.TrainWish, depths []finetune.Depth, tell func(finetune.Depth, ui.TrainPlan, error)) {
 	l, err := t.lesson(ctx, wish)
-	if err != nil {
-		return ui.TrainPlan{}, err
+	t.mu.Lock()
+	if t.ready = nil; err == nil {
+		t.ready, t.wish = l, wish
 	}
-	return l.foresee(ctx)
+	t.mu.Unlock()
+	for _, depth := range depths {
+		if err != nil {
+			tell(depth, ui.TrainPlan{}, err)
+			continue
+		}
+		one := *l
+		one.setup.Depth = depth
+		p, err := one.foresee(ctx)
+		tell(depth, p, err)
+	}
+}
+
+// take returns what Plan has gathered for a wish, once; nil if that was another.
+func (t *trainer) take(wish ui.TrainWish) *lesson {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	l, was := t.ready, t.wish
+	t.ready = nil
+	was.Depth = wish.Depth
+	if l == nil || !reflect.DeepEqual(was, wish) {
+		return nil
+	}
+	l.setup.Depth = wish.Depth
+	return l
 }
 
 // foresee plans what is not begun. Depths that change the towers are not loaded
@@ -82,9 +114,12 @@ func (l *lesson) foresee(ctx context.Context) (ui.TrainPlan, error) {
 
 // Begin implements ui.Trainer.
 func (t *trainer) Begin(ctx context.Context, wish ui.TrainWish) (ui.Training, error) {
-	l, err := t.lesson(ctx, wish)
-	if err != nil {
-		return nil, err
+	l := t.take(wish)
+	if l == nil {
+		var err error
+		if l, err = t.lesson(ctx, wish); err != nil {
+			return nil, err
+		}
 	}
 	run, err := l.begin(ctx, "")
 	if err != nil {

@@ -35,6 +35,7 @@ type lesson struct {
 	learn []int // photos of known
 	held  []int
 
+	hint      string      // how a person says that absent tags are wrong
 	warnPhoto func(error) // told of photos that cannot be read; may be nil
 }
 
@@ -79,10 +80,6 @@ func (l *lesson) gather(ctx context.Context) error {
 	o := knowledgeOptions{tags: l.setup.Tags, complete: l.setup.Complete}
 	if l.known, err = knowledge(ctx, l.g, l.set, l.named, o); err != nil {
 		return err
-	}
-	captions := len(l.known.Labels) == 0
-	if captions && !l.towers() {
-		return fmt.Errorf("train: %s has captions, which teach the towers: use --depth lora or full", l.setup.Tags)
 	}
 	l.learn, l.held = l.known.Halves(l.setup.Seed)
 	return nil

@@ -32,6 +32,9 @@ type linearMethod struct {
 }
 
 func newLinearMethod(ctx context.Context, l *lesson) (*linearMethod, error) {
+	if len(l.known.Labels) == 0 {
+		return nil, fmt.Errorf("train: %s has captions, which teach the towers: depth lora or full", l.known.from)
+	}
 	engine, err := l.engine()
 	if err != nil {
 		return nil, err
@@ -60,7 +63,7 @@ func (l *lesson) nothingToLearn(err error) error {
 	if l.setup.Complete {
 		return fmt.Errorf("%w: every photo has the same tags", err)
 	}
-	return fmt.Errorf("%w: reject labels that photos do not show, or say that absent tags are wrong (--complete)", err)
+	return fmt.Errorf("%w: reject labels that photos do not show; or %s", err, l.hint)
 }
 
 // Between two checkpoints of a run on embeddings, which takes seconds.

@@ -17,9 +17,10 @@ import (
 // Trainer learns from what is known of the photos. Its methods may take long:
 // they are called by commands.
 type Trainer interface {
-	// Plan says what a training would learn from, and what it takes. It fails
-	// where there is nothing to learn.
-	Plan(ctx context.Context, wish TrainWish) (TrainPlan, error)
+	// Plan says what trainings of the depths would learn from, and what they take:
+	// tell is called for each, with an error where there is nothing to learn. The
+	// depth of the wish does not matter.
+	Plan(ctx context.Context, wish TrainWish, depths []finetune.Depth, tell func(finetune.Depth, TrainPlan, error))
 	// Begin prepares a training. Nothing is learned yet.
 	Begin(ctx context.Context, wish TrainWish) (Training, error)
 }
@@ -127,7 +128,7 @@ const (
 type training struct {
 	// The sheet.
 	complete bool
-	planned  map[finetune.Depth]planned
+	planned  map[finetune.Depth]planned // as far as it is known
 	request  int
 
 	// The screen.
