@@ -135,12 +135,13 @@ func (e *evaluator) look(ctx context.Context) error {
 		if e.known, err = knowledge(ctx, g, e.set, e.settings.labels != "", e.opt.knowledgeOptions); err != nil {
 			return err
 		}
+		if e.known.missing != nil {
+			e.complain(e.known.missing)
+		}
 		if len(e.known.Labels) == 0 {
 			return fmt.Errorf("%s has captions; eval needs tags", e.opt.tags)
 		}
-		for i := range e.known.Photos {
-			e.photos = append(e.photos, i)
-		}
+		e.photos = e.known.Rest(nil)
 		switch learn, look := e.known.Halves(e.opt.seed); e.opt.split {
 		case "train":
 			e.photos = learn
@@ -236,16 +237,11 @@ func (e *evaluator) learn(ctx context.Context, g *gallery.Gallery, enc *encoder)
 	if err != nil {
 		return err
 	}
-	before, err := d.ZeroShot().Scores(enc.engine, d.Images)
+	c, err := finetune.Choose(ctx, enc.engine, d, finetune.Method(e.opt.depth), finetune.DefaultPrior, e.opt.seed)
 	if err != nil {
 		return err
 	}
-	after, err := finetune.CrossValidate(ctx, enc.engine, d, finetune.Method(e.opt.depth), finetune.DefaultPrior, e.opt.seed)
-	if err != nil {
-		return err
-	}
-	e.scores = []finetune.Scores{before, after}
-	e.verdicts, e.doubts = d.Gate(before, after), d.Doubts(after)
+	e.scores, e.verdicts, e.doubts = []finetune.Scores{c.Before, c.After}, c.Verdicts, d.Doubts(c.After)
 	return nil
 }
 

@@ -17,7 +17,11 @@ func evalText(r evaluated) string {
 			measured++
 		}
 	}
-	fmt.Fprintf(&b, "%d photos, %d of them different; %d labels, %d of them with photos that show them and photos that do not\nknown by: %s\n", r.Photos, r.Groups, len(r.Labels), measured, printable(r.Known))
+	fmt.Fprintf(&b, "%d photos", r.Photos)
+	if r.Groups < r.Photos {
+		fmt.Fprintf(&b, ", %d that differ", r.Groups)
+	}
+	fmt.Fprintf(&b, "; %d labels, %d of them with photos that show them and photos that do not\nknown by: %s\n", len(r.Labels), measured, printable(r.Known))
 	for _, d := range r.Disputes {
 		fmt.Fprintln(&b, printable(d))
 	}
@@ -53,11 +57,13 @@ func writeLabels(b *strings.Builder, r evaluated) {
 	}
 	kept := make(map[string]string)
 	for _, v := range r.Verdicts {
-		if kept[v.Label] = "kept"; !v.Kept {
-			kept[v.Label] = "as before"
-			if v.Reason != "" {
-				kept[v.Label] += ": " + v.Reason
-			}
+		switch {
+		case !v.Kept:
+			kept[v.Label] = "as before: " + v.Reason
+		case v.As == finetune.Calibrate:
+			kept[v.Label] = "calibrated"
+		default:
+			kept[v.Label] = "learned"
 		}
 	}
 	head := fmt.Sprintf("\n%-*s  %5s %5s  %-19s  %9s  %6s  %11s", wide, "label", "shown", "not", "average precision", "precision", "recall", "calibration")

@@ -38,6 +38,7 @@ type trainSet struct {
 	ids      []int         // of the gallery, as Set.Photos
 	from     string        // what was taken: "tags in files", "names of folders", a file
 	disputes []dispute
+	missing  error // photos of a list that are not there
 }
 
 // A dispute is a tag of a photo that a person's answer contradicts.
@@ -74,7 +75,7 @@ func knowledge(ctx context.Context, g *gallery.Gallery, set label.Set, named boo
 	if k.answers, err = g.Decisions(ctx); err != nil {
 		return nil, err
 	}
-	t := &trainSet{from: from}
+	t := &trainSet{from: from, missing: k.missing}
 	t.Complete = o.complete
 	if len(k.captions) == 0 {
 		if t.labels = set.Labels; !named {
@@ -98,6 +99,7 @@ type knower struct {
 	claims   map[int][]claim  // by ID
 	captions map[int][]string // by ID
 	listed   map[int]bool     // by ID; nil: there is no list
+	missing  error            // of the list
 	answers  map[catalog.Hash][]catalog.Decision
 }
 
@@ -230,6 +232,9 @@ func (k *knower) readList(list tagList) error {
 			said[id][fmt.Sprint(tag.value, sidecar.Fold(tag.name))] = row
 			k.claims[id] = append(k.claims[id], claim{tag.name, tag.value, finetune.ByList})
 		}
+	}
+	if missing > 0 {
+		k.missing = list.errorf(first.line, "%s is none of the photos; %d of %d lines are left out", first.path, missing, len(list.rows))
 	}
 	if missing == len(list.rows) {
 		return list.errorf(first.line, "%s is none of the photos, nor is any other of the list; paths are relative to the list or to the folder of the photos", first.path)

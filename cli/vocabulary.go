@@ -51,7 +51,7 @@ func newVocabulary(labels []label.Label) *vocabulary {
 func (v *vocabulary) climb(l label.Label, seen map[int]bool) {
 	up := v.parts(l.Name)
 	if l.Parent != "" {
-		up = append(up, v.exactly(l.Parent)...)
+		up = slices.Concat(up, v.exactly(l.Parent), v.parts(l.Parent))
 	}
 	for _, k := range up {
 		if !seen[k] {
@@ -81,7 +81,9 @@ func (v *vocabulary) exactly(name string) []int {
 	if !strings.Contains(key, "|") {
 		labels = slices.Concat(labels, v.leaves[key])
 	}
-	return labels
+	labels = slices.Clone(labels)
+	slices.Sort(labels)
+	return slices.Compact(labels)
 }
 
 // shown returns the labels that a photo tagged with a name shows.
@@ -98,14 +100,14 @@ func (v *vocabulary) shown(name string) []int {
 
 // notShown returns the labels that a photo known to be without a name lacks.
 func (v *vocabulary) notShown(name string) []int {
-	labels := slices.Clone(v.exactly(name))
+	labels := v.exactly(name)
 	for _, i := range slices.Clone(labels) {
 		labels = append(labels, v.below[i]...)
 	}
 	return labels
 }
 
-// found makes labels of names that photos have, the most frequent first: a label
+// found makes labels of names that photos have, no two of them equal: a label
 // of the set that means it or its leaf, else one of that name. A word that is
 // the leaf of another name is no label of its own, nor is what cannot be one.
 func found(names []string, set label.Set) []label.Label {

@@ -195,7 +195,12 @@ func readAdapter(path string) (*Adapter, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := safetensors.Parse(path, data)
+	return parseAdapter(data)
+}
+
+// parseAdapter reads the content of a file; the result aliases nothing of it.
+func parseAdapter(data []byte) (*Adapter, error) {
+	f, err := safetensors.Parse("adapter", data)
 	if err != nil {
 		return nil, fmt.Errorf("it is damaged, or no adapter: %w", errors.Unwrap(err))
 	}

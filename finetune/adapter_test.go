@@ -190,6 +190,9 @@ func TestTruncatedAdapter(t *testing.T) {
 	if _, err := ReadAdapter(path + "x"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("an absent file: %v", err)
 	}
+	if _, err := ReadCard(path + "x"); !errors.Is(err, fs.ErrNotExist) || strings.Contains(err.Error(), "damaged") {
+		t.Errorf("the card of an absent file: %v", err)
+	}
 }
 
 func TestWriteAdapterRefuses(t *testing.T) {
@@ -250,4 +253,34 @@ func TestSummarize(t *testing.T) {
 	if got := Summarize(s); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
+}
+
+// Any bytes are an error or an adapter that could be written.
+func FuzzReadAdapter(f *testing.F) {
+	dir := f.TempDir()
+	for depth, a := range adapters() {
+		path := filepath.Join(dir, string(depth)+".safetensors")
+		if err := WriteAdapter(path, a); err != nil {
+			f.Fatal(err)
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		a, err := parseAdapter(data)
+		if err != nil {
+			return
+		}
+		if err := a.check(); err != nil {
+			t.Fatalf("read, but could not be written: %v", err)
+		}
+		for _, l := range a.LowRank {
+			if len(l.A) != l.Rank*l.In || len(l.B) != l.Out*l.Rank {
+				t.Fatalf("%+v", l)
+			}
+		}
+	})
 }

@@ -56,7 +56,7 @@ type bootstrap struct {
 // resamples says how often: enough for the percentiles, less often where labels
 // are so many that nobody would wait.
 func resamples(pairs int) int {
-	return max(200, min(1000, 200_000_000/max(pairs, 1)))
+	return max(100, min(1000, 100_000_000/max(pairs, 1)))
 }
 
 // newBootstrap resamples the groups of these photos.

@@ -74,7 +74,8 @@ func Summarize(s Set) Summary {
 type Verdict struct {
 	Label  string  `json:"label"`
 	Kept   bool    `json:"kept"`
-	Before float64 `json:"before"` // average precision without what was learned
+	As     Method  `json:"as,omitempty"` // what of it is kept: calibration only, or all
+	Before float64 `json:"before"`       // average precision without what was learned
 	After  float64 `json:"after"`
 	Low    float64 `json:"low"` // interval of After − Before
 	High   float64 `json:"high"`
@@ -135,6 +136,9 @@ func (v Verdict) String() string {
 	verdict := "as it was"
 	if v.Kept {
 		verdict = "kept"
+		if v.As == Calibrate {
+			verdict = "calibrated"
+		}
 	}
 	if v.Reason != "" {
 		verdict += ": " + v.Reason

@@ -150,7 +150,9 @@ func (k Kept) SetDefault(digest, name string) error {
 // header.
 func ReadCard(path string) (Card, error) {
 	f, err := safetensors.Open(path)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
+		return Card{}, fmt.Errorf("read adapter %s: %w", path, fs.ErrNotExist)
+	} else if err != nil {
 		return Card{}, fmt.Errorf("read adapter %s: it is damaged, or no adapter: %w", path, errors.Unwrap(err))
 	}
 	defer f.Close()

@@ -29,7 +29,9 @@ type column struct {
 	rows  []int     // of the scores
 	score []float64 // logits of the probabilities
 	truth []int8    // +1 or −1
+	last  []bool    // the next one has another score
 	p     []float64 // σ(score)
+	bin   []uint8   // of p
 	loss  []float64 // −log p of what is true
 }
 
@@ -37,20 +39,34 @@ type column struct {
 // photos[i].
 func (s Set) column(scores Scores, label int, photos []int) column {
 	var c column
-	truth := make(map[int]int8)
 	for row, photo := range photos {
 		if y := s.Value(photo, label); y != 0 {
-			c.rows = append(c.rows, row)
-			truth[row] = y
+			c.rows, c.score, c.truth = append(c.rows, row), append(c.score, scores.At(row, label)), append(c.truth, y)
 		}
 	}
-	slices.SortStableFunc(c.rows, func(a, b int) int { return cmp.Compare(scores.At(b, label), scores.At(a, label)) })
-	for _, row := range c.rows {
-		score, y := scores.At(row, label), truth[row]
-		c.score, c.truth = append(c.score, score), append(c.truth, y)
-		c.p, c.loss = append(c.p, sigmoid(score)), append(c.loss, softplus(-float64(y)*score))
+	return c.sorted()
+}
+
+// sorted puts the photos of a column, of which rows, scores and truth are there,
+// in the order of their scores, and fills in what follows from these.
+func (c column) sorted() column {
+	order := make([]int, len(c.score))
+	for i := range order {
+		order[i] = i
 	}
-	return c
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(c.score[b], c.score[a]) })
+	var s column
+	for _, i := range order {
+		score, y := c.score[i], c.truth[i]
+		s.rows, s.score, s.truth = append(s.rows, c.rows[i]), append(s.score, score), append(s.truth, y)
+		p := sigmoid(score)
+		s.p, s.bin = append(s.p, p), append(s.bin, uint8(min(p*calibrationBins, calibrationBins-1)))
+		s.loss = append(s.loss, softplus(-float64(y)*score))
+	}
+	for i, score := range s.score {
+		s.last = append(s.last, i+1 == len(s.score) || s.score[i+1] != score)
+	}
+	return s
 }
 
 // measure takes all figures of a label, where yes is said at the score cut and
@@ -70,28 +86,24 @@ func (c column) measure(weights []float64, cut float64) (m [figures]float64) {
 	var count, said, shown [calibrationBins]float64
 	var yes, all, found, right, before, area, loss, foundAtCut, rightAtCut float64
 	for i, y := range c.truth {
-		w := 1.0
-		if weights != nil {
-			w = weights[c.rows[i]]
+		if w := c.weight(weights, i); w > 0 {
+			bin := c.bin[i]
+			found += w
+			count[bin] += w
+			said[bin] += w * c.p[i]
+			loss += w * c.loss[i]
+			if y > 0 {
+				right += w
+				shown[bin] += w
+			}
+			if c.score[i] >= cut {
+				foundAtCut, rightAtCut = found, right
+			}
 		}
-		found += w
-		if y > 0 {
-			right += w
-		}
-		if c.score[i] >= cut {
-			foundAtCut, rightAtCut = found, right
-		}
-		if (i+1 == len(c.truth) || c.score[i+1] != c.score[i]) && right > before {
+		if c.last[i] && right > before {
 			area += (right - before) * right / found
 			before = right
 		}
-		bin := min(int(c.p[i]*calibrationBins), calibrationBins-1)
-		count[bin] += w
-		said[bin] += w * c.p[i]
-		if y > 0 {
-			shown[bin] += w
-		}
-		loss += w * c.loss[i]
 	}
 	yes, all = right, found
 	m[averagePrecision] = math.NaN()

@@ -19,10 +19,7 @@ type Doubt struct {
 // other side as photos of that side are on average (confident learning:
 // Northcutt et al. 2021, section 3).
 func (s Set) Doubts(scores Scores) []Doubt {
-	photos := make([]int, len(s.Photos))
-	for i := range photos {
-		photos[i] = i
-	}
+	photos := s.Rest(nil)
 	var doubts []Doubt
 	for label := range s.Labels {
 		c := s.column(scores, label, photos)
