@@ -26,10 +26,14 @@ type encoder struct {
 	texts   *textCache  // nil: none
 	adapter *adapter    // nil: none
 
-	reload func() (*model.Model, error)
+	rescue  *rescue
+}
 
-	failing sync.Mutex // while reload runs
-	spare   atomic.Pointer[model.Model]
+// A rescue loads a model again.
+type rescue struct {
+	reload func() (*model.Model, error)
+	mu     sync.Mutex // while it runs
+	spare  atomic.Pointer[model.Model]
 }
 
 // Embed embeds prepared photos.
@@ -49,7 +53,7 @@ func (e *encoder) EmbedTexts(ctx context.Context, texts []string) ([][]float32, 
 
 // rescued runs work, and once more on the processor if the device fails.
 func rescued[T any](e *encoder, work func(m *model.Model) (T, error)) (T, error) {
-	m := e.spare.Load()
+	m := e.rescue.spare.Load()
 	if m == nil {
 		result, err := work(e.Model)
 		var failed *gpu.DeviceError
@@ -65,12 +69,12 @@ func rescued[T any](e *encoder, work func(m *model.Model) (T, error)) (T, error)
 
 // fallBack loads the model onto the processor, once.
 func (e *encoder) fallBack() (*model.Model, error) {
-	e.failing.Lock()
-	defer e.failing.Unlock()
-	if m := e.spare.Load(); m != nil {
+	e.rescue.mu.Lock()
+	defer e.rescue.mu.Unlock()
+	if m := e.rescue.spare.Load(); m != nil {
 		return m, nil
 	}
-	m, err := e.reload()
+	m, err := e.rescue.reload()
 	if err == nil && e.adapter != nil {
 		if err = m.Apply(e.adapter.Patch()); err != nil {
 			err = errors.Join(err, m.Close())
@@ -79,14 +83,14 @@ func (e *encoder) fallBack() (*model.Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("go on with the cpu: %w", err)
 	}
-	e.spare.Store(m)
+	e.rescue.spare.Store(m)
 	return m, nil
 }
 
 // Device says where and how precisely it computes: "cpu avx512 · f32". It never
 // waits.
 func (e *encoder) Device() string {
-	if e.spare.Load() != nil {
+	if e.rescue.spare.Load() != nil {
 		return e.cpu.String() + " · " + e.cpu.Precision() + " (" + e.engine.String() + " failed)"
 	}
 	return e.engine.String() + " · " + e.engine.Precision()
@@ -104,7 +108,7 @@ func (e *encoder) closeEngines() error {
 // Close frees the engines and unmaps the weights.
 func (e *encoder) Close() error {
 	var errs []error
-	if m := e.spare.Load(); m != nil {
+	if m := e.rescue.spare.Load(); m != nil {
 		_ = e.Model.Close() // it has told already
 		errs = append(errs, m.Close())
 	} else {
@@ -163,7 +167,7 @@ func (a *app) load(ctx context.Context, src model.Source) (*encoder, error) {
 // processor's beside it.
 func (a *app) loadOn(device engine, processor *cpu.Engine, src model.Source) (*encoder, error) {
 	var err error
-	e := &encoder{engine: device, cpu: processor, reload: func() (*model.Model, error) { return a.loadOnCPU(src) }}
+	e := &encoder{engine: device, cpu: processor, rescue: &rescue{reload: func() (*model.Model, error) { return a.loadOnCPU(src) }}}
 	if e.Model, err = model.Load(e.engine, src); err != nil {
 		return nil, errors.Join(err, e.closeEngines())
 	}
@@ -174,6 +178,19 @@ func (a *app) loadOn(device engine, processor *cpu.Engine, src model.Source) (*e
 	}
 	e.texts = newTextCache(e.Info(), e.Device(), src)
 	return e, nil
+}
+
+// loadToTrain puts a model onto an engine to be trained on: the gpu if it is asked
+// for, else the processor's.
+func (a *app) loadToTrain(ctx context.Context, src model.Source) (*encoder, error) {
+	if d := a.settings.device; d == "gpu" || d == "gpu:software" {
+		return a.load(ctx, src)
+	}
+	engine, err := a.trainingEngine()
+	if err != nil {
+		return nil, err
+	}
+	return a.loadOn(engine, engine, src)
 }
 
 // loadOnCPU puts a model onto the processor.

@@ -10,6 +10,8 @@ import (
 
 	"sigla/gallery"
 	"sigla/gallery/label"
+	"sigla/gallery/sidecar/journal"
+	"sigla/internal/atomicfile"
 	"sigla/model"
 	"sigla/ui"
 )
@@ -74,7 +76,7 @@ func (a *app) explore(ctx context.Context, e exploration) error {
 		if !errors.Is(err, ui.ErrReopen) {
 			return err
 		}
-		if set, save, err = a.labelSet(e.store); err != nil { // as it was left
+		if set, save, err = a.labelSet(ctx, e.store); err != nil { // as it was left
 			return err
 		}
 	}
@@ -93,6 +95,9 @@ func (a *app) screen(ctx context.Context, e exploration, src model.Source, set l
 		Watch:   true,
 		Labels:  set,
 		Save:    save,
+
+		Journal: func(ctx context.Context) (*journal.Journal, error) { return journal.Open(ctx, runsOf(e.data)) },
+		Create:  func(path string) (ui.File, error) { return atomicfile.Create(path, 0o644) },
 
 		History:  e.history.lines(),
 		Remember: e.history.remember(),

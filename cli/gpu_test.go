@@ -25,7 +25,7 @@ func TestSoftwareScores(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	device := &encoder{engine: e, cpu: cpuEngine(t)}
+	device := &encoder{engine: e, cpu: cpuEngine(t), rescue: &rescue{}}
 	if device.Model, err = model.Load(e, starter()); err != nil {
 		t.Fatal(err)
 	}

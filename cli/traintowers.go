@@ -37,7 +37,7 @@ const (
 
 func newTowerMethod(ctx context.Context, l *lesson) (_ *towerMethod, err error) {
 	m := &towerMethod{l: l}
-	if m.own, err = l.load(l.src); err != nil {
+	if m.own, err = l.loadToTrain(ctx, l.src); err != nil {
 		return nil, err
 	}
 	m.own.texts = nil // what is kept of texts is the published model's

@@ -19,6 +19,7 @@ const (
 	overlayJobs
 	overlayTrain    // what is to be learned
 	overlayTraining // how it is learned
+	overlayTags
 )
 
 // isPage reports whether the overlay is a page of lines.
@@ -60,6 +61,8 @@ func (m *root) overlayKey(msg tea.KeyPressMsg) (tea.Cmd, bool) {
 		if m.trainKey(msg.String()) {
 			return nil, true
 		}
+	case overlayTags:
+		return nil, m.tagsKey(msg.String())
 	}
 	return nil, m.pageKey(msg.String())
 }
@@ -196,6 +199,14 @@ func (m *root) problemsPage(w int) []string {
 	var lines []string
 	if err := m.labels.saveErr; err != nil {
 		lines = append(m.problems("Labels not saved; the next change, or quitting, tries again", []string{err.Error()}, w), spaces(w))
+	}
+	if n := len(m.tags.failed); n > 0 {
+		var list []string
+		for _, f := range m.tags.failed[:min(n, mostReasons)] {
+			list = append(list, f.Path+": "+f.Err.Error())
+		}
+		lines = append(lines, m.problems("Sidecars left alone: "+count(n), list, w)...)
+		lines = append(lines, spaces(w))
 	}
 	shown := reasons[:min(len(reasons), mostReasons)]
 	lines = append(lines, m.problems("Could not be read: "+count(n), shown, w)...)

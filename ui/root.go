@@ -11,6 +11,7 @@ import (
 	"github.com/charmbracelet/colorprofile"
 
 	"sigla/gallery"
+	"sigla/gallery/sidecar"
 	"sigla/model"
 )
 
@@ -88,6 +89,14 @@ type root struct {
 	tagging bool // tags are being read
 	own     ownTags
 
+	// What a person says, and what is to be written of it.
+	marks     marks
+	answers   gallery.Answers
+	answering answering
+	tags      tagScreen
+	cutOff    atomic.Pointer[error] // why Run ends with what was being written
+	scanAgain bool                  // after the scan that runs
+
 	// The labels and what they say.
 	labels    labels
 	classes   *gallery.Classifier // nil until texts are embedded
@@ -153,13 +162,16 @@ func newRoot(o Options, work *work) *root {
 
 // start is the first command: everything slow begins behind the first frame.
 func (m *root) start() tea.Cmd {
-	return tea.Batch(m.scan(), m.follow(), m.watch(), m.load(), m.replay(), tea.RequestBackgroundColor)
+	return tea.Batch(m.scan(), m.follow(), m.watch(), m.load(), m.loadAnswers(), m.recoverRuns(), m.replay(), tea.RequestBackgroundColor)
 }
 
 // close ends what the explorer started and releases the model.
 func (m *root) close() error {
 	m.work.close()
 	var errs []error
+	if err := m.cutOff.Load(); err != nil {
+		errs = append(errs, *err)
+	}
 	if run := m.train.run; run != nil { // it can be taken up again
 		errs = append(errs, run.Close())
 	}
@@ -191,12 +203,8 @@ func (m *root) update(msg tea.Msg) tea.Cmd {
 		cmd = m.key(msg)
 	case tea.PasteMsg:
 		cmd = m.paste(msg)
-	case tea.MouseClickMsg:
-		cmd = m.click(msg.Mouse())
-	case tea.MouseMotionMsg:
-		cmd = m.drag(msg.Mouse())
-	case tea.MouseWheelMsg:
-		m.wheel(msg.Mouse())
+	case tea.MouseMsg:
+		cmd = m.mouse(msg)
 	case scanMsg:
 		cmd = m.scanDone(msg)
 	case loadMsg:
@@ -232,11 +240,40 @@ func (m *root) update(msg tea.Msg) tea.Cmd {
 	case loadedMsg:
 		m.pics.loadDone(msg)
 	default:
-		return nil
+		var ok bool
+		if cmd, ok = m.spoken(msg); !ok {
+			return nil
+		}
 	}
 	list := m.relist() // may show at once what is wanted
 	m.settle()
-	return tea.Batch(cmd, list, m.fetch(), m.recountAll(), m.survey(), m.askTags(), m.judge(), m.tellSides())
+	return tea.Batch(cmd, list, m.fetch(), m.recountAll(), m.survey(), m.askTags(), m.judge(), m.drafting(), m.askPlan(), m.tellSides())
+}
+
+// spoken takes the messages about answers and what is written of them; false if
+// it is another.
+func (m *root) spoken(msg tea.Msg) (cmd tea.Cmd, ok bool) {
+	switch msg := msg.(type) {
+	case answersMsg:
+		m.answersLoaded(msg)
+	case foundMsg:
+		cmd = m.answersFound(msg)
+	case storedMsg:
+		cmd = m.answersStored(msg)
+	case recoveredMsg:
+		cmd = m.runsRecovered(msg)
+	case writingMsg:
+		cmd = m.writingMoved(msg)
+	case writtenMsg:
+		cmd = m.written(msg)
+	case exportedMsg:
+		m.exported(msg)
+	case shownMsg:
+		m.planShown(msg)
+	default:
+		return nil, false
+	}
+	return cmd, true
 }
 
 // decoding reports whether the gallery decodes photos, and offers them.
@@ -250,6 +287,9 @@ func (m *root) key(msg tea.KeyPressMsg) tea.Cmd {
 	}
 	if m.prompt != nil {
 		return m.promptKey(msg)
+	}
+	if m.tags.question != "" && m.overlay == overlayTags {
+		return m.answerQuestion(msg.String())
 	}
 	if m.overlay != overlayNone {
 		if cmd, ok := m.overlayKey(msg); ok {
@@ -286,8 +326,11 @@ func (m *root) settle() {
 		m.top = max(min(m.top, row), row-g.rows+1)
 		m.top = max(0, min(m.top, m.lastTop()))
 	}
-	if m.overlay == overlayFolders {
+	switch m.overlay {
+	case overlayFolders:
 		m.settleFolders()
+	case overlayTags:
+		m.settleTags()
 	}
 	if m.overlay.isPage() && m.lay.usable() {
 		m.overlayTop = max(0, min(m.overlayTop, len(m.page())-(m.lay.h-4)))
@@ -299,6 +342,7 @@ func (m *root) settle() {
 // and to the chosen label when that has moved away or the list has shrunk.
 func (m *root) settleLabels() {
 	l := &m.labels
+	l.folded = sidecar.Fold(l.chosen)
 	if l.of != m.cursor {
 		l.of, l.top, l.changed, l.seen = m.cursor, 0, false, place{}
 	}

@@ -25,6 +25,7 @@ import (
 
 	"sigla/gallery"
 	"sigla/gallery/label"
+	"sigla/gallery/sidecar/journal"
 	"sigla/model"
 )
 
@@ -59,6 +60,10 @@ type Options struct {
 
 	Trainer Trainer  // nil: nothing can be trained
 	Replay  Training // a run of the past to show, and nothing else
+	// Journal opens the journal of what is written to sidecars, and finishes what a
+	// program that was cut off had left; nil: nothing is written.
+	Journal func(context.Context) (*journal.Journal, error)
+	Create  func(path string) (File, error) // for what is exported; nil: nothing is
 
 	Delta       float64 // δ at the start
 	Temperature float64 // exp(t') wanted; 0: the checkpoint's
