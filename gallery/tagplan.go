@@ -94,8 +94,8 @@ func (r *TagPlanner) Plan(ctx context.Context, ids []int) (TagPlan, error) {
 	for i, p := range exact.Photos {
 		plan.Photos[at[i]] = p
 	}
-	for i, p := range plan.Photos {
-		plan.Rejections = append(plan.Rejections, r.rejections(ids[i], p)...)
+	for i := range plan.Photos {
+		plan.Rejections = append(plan.Rejections, r.rejections(ids[i], &plan.Photos[i])...)
 	}
 	return plan, nil
 }
@@ -119,10 +119,10 @@ func (r *TagPlanner) Draft(ctx context.Context, ids []int) (TagPlan, error) {
 	}
 	plan := TagPlan{Plan: sidecar.NewPlan(busy, r.Naming)}
 	for i, p := range plan.Photos {
+		plan.Rejections = append(plan.Rejections, r.rejections(some[i], &p)...)
 		if len(p.Files)+len(p.Missing) > 0 || p.Refused != "" {
 			plan.Photos[len(plan.IDs)] = p
 			plan.IDs = append(plan.IDs, some[i])
-			plan.Rejections = append(plan.Rejections, r.rejections(some[i], p)...)
 		}
 	}
 	plan.Photos = plan.Photos[:len(plan.IDs)]
@@ -166,6 +166,17 @@ func (r *TagPlanner) photo(id int, exact bool) sidecar.Photo {
 	out.Change = r.change(id, &e)
 	out.Notes = e.notes()
 	return out
+}
+
+// Answers are what a person had answered about a photo. They are not to be
+// changed.
+func (r *TagPlanner) Answers(id int) []catalog.Decision { return r.answers[r.g.Content(id)] }
+
+// KnownFiles returns what ReadTags knows of a photo's files; nothing if that may
+// be out of date.
+func (g *Gallery) KnownFiles(id int) []sidecar.Known {
+	files, _ := g.knownFiles(id)
+	return files
 }
 
 // knownFiles returns what ReadTags knows of a photo's files, as sidecar.Look
@@ -266,7 +277,7 @@ const inSidecar = "sidecar"
 // written and has been taken out of a sidecar since.
 func (e *evidence) takenOut(d catalog.Decision) bool {
 	return slices.ContainsFunc(e.missing, func(m markOf) bool {
-		return sidecar.Fold(d.Label) == sidecar.Fold(m.Label) && !d.When.Truncate(time.Second).After(m.When) // marks have whole seconds
+		return sidecar.Fold(d.Label) == sidecar.Fold(m.Label) && !answersTo(d, m.Mark)
 	})
 }
 
@@ -276,16 +287,29 @@ func (v *Vocabulary) isOf(d catalog.Decision, m sidecar.Mark) bool {
 	return sidecar.Fold(d.Label) == sidecar.Fold(m.Label) || i >= 0 && i == v.resolve(m.Label)
 }
 
-// rejections are the answers that missing tags of a photo stand for.
-func (r *TagPlanner) rejections(id int, p sidecar.PhotoPlan) (list []catalog.Decision) {
+// answersTo reports whether an answer is later than a mark, and not what led to
+// it. Marks have whole seconds.
+func answersTo(d catalog.Decision, m sidecar.Mark) bool {
+	if m.Source == sidecar.User {
+		return d.When.Truncate(time.Second).After(m.When)
+	}
+	return !d.When.Before(m.When)
+}
+
+// rejections are the answers that missing tags of a photo stand for. Of those
+// only the ones stay in the plan that are not remembered yet.
+func (r *TagPlanner) rejections(id int, p *sidecar.PhotoPlan) (list []catalog.Decision) {
 	content := r.g.Content(id)
+	var missing []sidecar.Mark
 	for _, m := range p.Missing {
 		answered := slices.ContainsFunc(slices.Concat(r.answers[content], list), func(d catalog.Decision) bool {
-			return r.words.isOf(d, m) && (d.Verdict == catalog.Reject || d.When.Truncate(time.Second).After(m.When))
+			return r.words.isOf(d, m) && (d.Verdict == catalog.Reject || answersTo(d, m))
 		})
 		if content != (catalog.Hash{}) && !answered {
+			missing = append(missing, m)
 			list = append(list, catalog.Decision{Photo: content, Label: m.Label, Verdict: catalog.Reject, When: r.Now, Who: inSidecar})
 		}
 	}
+	p.Missing = missing
 	return list
 }

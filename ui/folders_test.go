@@ -167,3 +167,9 @@ func TestFolderScreens(t *testing.T) {
 		})
 	}
 }
+
+// Letters are a filter also before there is any folder.
+func TestFilterOfNoFolders(t *testing.T) {
+	d := open(t, 80, 24, t.TempDir(), nil).start().press("f", "x", "backspace", "right", "left", "enter")
+	checkCells(t, d.m)
+}

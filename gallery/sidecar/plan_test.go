@@ -184,6 +184,26 @@ func TestReaders(t *testing.T) {
 	})
 }
 
+// TestShownBy: a program is said to show what is added if it shows all of it.
+func TestShownBy(t *testing.T) {
+	add := accept(auto("nature|sky & sea|strand"), user("AC/DC"))
+	for _, photo := range []string{"a.cr2", "a.jpg"} {
+		p := NewPlan([]Photo{{Path: photo, Change: add}}, Full).Photos[0]
+		for _, r := range Readers {
+			if got := p.ShownBy(r); got != (r != Lightroom) { // it does not look for a.cr2.xmp
+				t.Errorf("%s of %s: %v, of %q", r, photo, got, p.Shown[r])
+			}
+			p.Shown[r] = p.Shown[r][:max(0, len(p.Shown[r])-1)]
+			if p.ShownBy(r) {
+				t.Errorf("%s shows one less of %s", r, photo)
+			}
+		}
+	}
+	if p := NewPlan([]Photo{{Path: "a.cr2", Change: add}}, Adobe).Photos[0]; !p.ShownBy(Lightroom) || p.ShownBy(DigiKam) {
+		t.Errorf("%+v", p.Shown)
+	}
+}
+
 // BenchmarkPlan plans tags for 100,000 photos whose tags are known; the target
 // is 3 s for all.
 func BenchmarkPlan(b *testing.B) {

@@ -57,6 +57,31 @@ func (r Reader) Shows(photo string, files []File) []string {
 	return nil
 }
 
+// ShownBy reports whether a program will show every tag that the plan adds.
+func (p PhotoPlan) ShownBy(r Reader) bool {
+	separator := "|"
+	switch r {
+	case DigiKam, Immich:
+		separator = "/"
+	case PhotoPrism:
+		separator = ""
+	}
+	shown := make(map[string]bool, len(p.Shown[r]))
+	for _, text := range p.Shown[r] {
+		shown[strings.Join(folded(split(text, separator)), "|")] = true
+	}
+	for _, label := range p.Added {
+		keys := folded(split(label, "|"))
+		if separator == "" {
+			keys = keys[len(keys)-1:]
+		}
+		if !shown[strings.Join(keys, "|")] {
+			return false
+		}
+	}
+	return true
+}
+
 // over returns the fields of a sidecar, and those of a photo that the sidecar
 // does not have.
 func over(sidecar, photo []Value) []Value {
