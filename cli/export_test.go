@@ -109,3 +109,40 @@ func TestExportFollowsAnswers(t *testing.T) {
 		t.Errorf("exported %+v after the answers", l)
 	}
 }
+
+// TestExportKnowsSynonyms: an answer counts under every name of a label, and a
+// tag that is a synonym is not exported a second time as the label.
+func TestExportKnowsSynonyms(t *testing.T) {
+	atHome(t)
+	dir := exportFolder(t, "cat.jpg")
+	labels := filepath.Join(t.TempDir(), "labels.toml")
+	const set = "[[label]]\nname = 'cat'\nparent = 'animals'\nsynonyms = ['Katze']\nthreshold = 0.0001\n"
+	if err := os.WriteFile(labels, []byte(set), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	export := func() (names []string) {
+		var e exported
+		out, _ := run(t, "export", dir, "--as", "jsonl", "--labels", labels)
+		if err := json.Unmarshal([]byte(out), &e); err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range e.Labels {
+			names = append(names, l.Name+" "+l.Source)
+		}
+		return names
+	}
+	if got, want := export(), []string{"animals|cat model"}; !slices.Equal(got, want) {
+		t.Errorf("exported %q, want %q", got, want)
+	}
+	answer(t, filepath.Join(dir, "cat.jpg"), "katze")
+	if got, want := export(), []string{"animals|cat person"}; !slices.Equal(got, want) {
+		t.Errorf("accepted: %q, want %q", got, want)
+	}
+	sidecar := strings.NewReplacer("clientele", "Katze", "sofa", "at home").Replace(privateSidecar)
+	if err := os.WriteFile(filepath.Join(dir, "cat.jpg.xmp"), []byte(sidecar), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := export(), []string{"Katze tag", "at home tag"}; !slices.Equal(got, want) {
+		t.Errorf("tagged: %q, want %q", got, want)
+	}
+}

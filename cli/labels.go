@@ -113,6 +113,13 @@ func isLabelFile(named string) bool {
 // tagSet returns what at least so many photos of a folder are tagged with, as
 // labels.
 func (a *app) tagSet(ctx context.Context, folder string, least int) (label.Set, error) {
+	if rest, ok := strings.CutPrefix(folder, "~/"); ok { // behind tags: the shell leaves it
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return label.Set{}, fmt.Errorf("labels of %s: %w", folder, err)
+		}
+		folder = filepath.Join(home, rest)
+	}
 	g := catalogued(dataDir())
 	defer a.closeCatalogued(g)
 	if err := a.tagPhotos(ctx, g, []string{folder}); err != nil {
@@ -125,8 +132,8 @@ func (a *app) tagSet(ctx context.Context, folder string, least int) (label.Set, 
 	if abs, err := filepath.Abs(folder); err == nil {
 		set.Name = filepath.Base(abs) + " tags"
 	}
-	if err := set.Validate(); err != nil {
-		return label.Set{}, fmt.Errorf("labels of %s: %w", folder, err)
+	if err := set.Validate(); err != nil { // too many is all that it can be
+		return label.Set{}, fmt.Errorf("labels of %s: %w; sigla labels import --min leaves out rare ones", folder, err)
 	}
 	return set, nil
 }

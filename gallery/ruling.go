@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"sigla/gallery/catalog"
 	"sigla/gallery/sidecar"
@@ -121,7 +120,7 @@ func (h hearing) rule() (Act, Rule) {
 		return Keep, RuleOthers
 	case said != nil && said.Verdict == catalog.Reject:
 		return either(there, Remove, Leave), RuleRejected
-	case said != nil && !h.outdated(said.When):
+	case said != nil && !h.outdated(*said):
 		return either(there, Keep, Set), RuleAccepted
 	case h.hasMark(h.missing) && (ours || !there):
 		return either(ours, TakeBack, Leave), RuleDeleted // ours in the sidecar of a twin
@@ -166,10 +165,8 @@ func (h hearing) answer() *catalog.Decision {
 }
 
 // outdated reports whether what was set for an answer was taken out afterwards.
-func (h hearing) outdated(answer time.Time) bool {
-	return slices.ContainsFunc(h.missing, func(m markOf) bool {
-		return m.label == h.at && !answer.Truncate(time.Second).After(m.When) // marks have whole seconds
-	})
+func (h hearing) outdated(d catalog.Decision) bool {
+	return slices.ContainsFunc(h.missing, func(m markOf) bool { return m.label == h.at && !answersTo(d, m.Mark) })
 }
 
 // notes say which labels are there under other names.

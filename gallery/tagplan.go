@@ -219,9 +219,9 @@ func (r *TagPlanner) change(id int, e *evidence) sidecar.Change {
 			c.Reject = append(c.Reject, a.Label)
 		}
 	}
-	for _, m := range e.ours { // of labels that have become private
-		if h := (hearing{evidence: e, at: m.label}); m.label >= 0 && r.words.Private(m.label) && h.answer() == nil {
-			r.carryOut(&c, h)
+	for _, m := range e.ours { // of what has become private
+		if private := m.label >= 0 && r.words.Private(m.label) || m.label < 0 && r.words.Hides(m.Label); private && !slices.Contains(c.Withdraw, m.Label) {
+			c.Withdraw = append(c.Withdraw, m.Label)
 		}
 	}
 	if r.Judge == nil {

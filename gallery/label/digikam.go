@@ -168,11 +168,11 @@ func digikamSet(tags []digikamTag) (set Set, notes []string) {
 		}
 	}
 	if people > 0 {
-		notes = append(notes, fmt.Sprintf("%d names of people are left out", people))
+		notes = append(notes, fmt.Sprintf("names of people left out: %d", people))
 	}
 	for _, why := range []string{"it is above itself", "a tag above it is missing", "there is one of that name", "the name cannot be that of a label"} {
 		if names := lost[why]; len(names) > 0 {
-			notes = append(notes, fmt.Sprintf("%d tags are left out, such as %q: %s", len(names), names[0], why))
+			notes = append(notes, fmt.Sprintf("tags left out: %d, such as %q: %s", len(names), names[0], why))
 		}
 	}
 	return set, notes

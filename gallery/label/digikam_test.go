@@ -65,7 +65,7 @@ func TestDigikam(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(set, want) {
 		t.Errorf("%v\n got %+v\nwant %+v", err, set, want)
 	}
-	if want := []string{"2 names of people are left out"}; !reflect.DeepEqual(notes, want) {
+	if want := []string{"names of people left out: 2"}; !reflect.DeepEqual(notes, want) {
 		t.Errorf("notes %q, want %q", notes, want)
 	}
 	if after := snapshot(t, path); !reflect.DeepEqual(before, after) {
@@ -105,10 +105,10 @@ func TestDigikamBadTree(t *testing.T) {
 		t.Errorf("got %+v, want %+v", set.Labels, want)
 	}
 	want := []string{
-		`5 tags are left out, such as "round": it is above itself`,
-		`2 tags are left out, such as "orphan": a tag above it is missing`,
-		`1 tags are left out, such as "Good": there is one of that name`,
-		`3 tags are left out, such as " ": the name cannot be that of a label`,
+		`tags left out: 5, such as "round": it is above itself`,
+		`tags left out: 2, such as "orphan": a tag above it is missing`,
+		`tags left out: 1, such as "Good": there is one of that name`,
+		`tags left out: 3, such as " ": the name cannot be that of a label`,
 	}
 	if !reflect.DeepEqual(notes, want) {
 		t.Errorf("notes\n%q\nwant\n%q", notes, want)
