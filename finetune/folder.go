@@ -97,6 +97,32 @@ func createFolder(dir string, r Record) (*folder, error) {
 	return f, nil
 }
 
+// abandon takes back a run that could not begin, or that nobody wants any more.
+// Other files of its folder stay, and then the folder does.
+func (f *folder) abandon() error {
+	err := f.close()
+	for _, name := range []string{recordFile, checkpointFolder, eventsFile, lockFile} {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(f.dir, name)))
+	}
+	os.Remove(f.dir)
+	return err
+}
+
+// Discard removes the run in a folder, unless it is being trained.
+func Discard(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, recordFile)); err != nil {
+		return fmt.Errorf("discard training: %w", err)
+	}
+	f, err := openFolder(dir, "")
+	if err == nil {
+		err = f.abandon()
+	}
+	if err != nil {
+		return fmt.Errorf("discard training: %w", err)
+	}
+	return nil
+}
+
 // openFolder locks a folder, and the model that is trained, and opens the log.
 // The lock of a model lies beside the folders of all its runs.
 func openFolder(dir, base string) (*folder, error) {
@@ -106,7 +132,7 @@ func openFolder(dir, base string) (*folder, error) {
 		err = f.takeLock(filepath.Join(filepath.Dir(dir), "model-"+short(base)+".lock"), "this model")
 	}
 	if err == nil {
-		f.log, err = os.OpenFile(filepath.Join(dir, eventsFile), os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o644)
+		f.log, err = os.OpenFile(filepath.Join(dir, eventsFile), os.O_CREATE|os.O_RDWR, 0o644)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open training: %w", err), f.close())
@@ -155,7 +181,11 @@ func (f *folder) cut(step int) error {
 	if err != nil {
 		return fmt.Errorf("read %s: %w", f.log.Name(), err)
 	}
-	return f.log.Truncate(end)
+	if err := f.log.Truncate(end); err != nil { // no O_APPEND: Windows would not let it
+		return err
+	}
+	_, err = f.log.Seek(end, io.SeekStart)
+	return err
 }
 
 // copyLog takes over the events of another run until a step.

@@ -39,25 +39,34 @@ type column struct {
 // photos[i].
 func (s Set) column(scores Scores, label int, photos []int) column {
 	var c column
-	truth := make(map[int]int8)
 	for row, photo := range photos {
 		if y := s.Value(photo, label); y != 0 {
-			c.rows = append(c.rows, row)
-			truth[row] = y
+			c.rows, c.score, c.truth = append(c.rows, row), append(c.score, scores.At(row, label)), append(c.truth, y)
 		}
 	}
-	slices.SortStableFunc(c.rows, func(a, b int) int { return cmp.Compare(scores.At(b, label), scores.At(a, label)) })
-	for _, row := range c.rows {
-		score, y := scores.At(row, label), truth[row]
-		c.score, c.truth = append(c.score, score), append(c.truth, y)
+	return c.sorted()
+}
+
+// sorted puts the photos of a column, of which rows, scores and truth are there,
+// in the order of their scores, and fills in what follows from these.
+func (c column) sorted() column {
+	order := make([]int, len(c.score))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(c.score[b], c.score[a]) })
+	var s column
+	for _, i := range order {
+		score, y := c.score[i], c.truth[i]
+		s.rows, s.score, s.truth = append(s.rows, c.rows[i]), append(s.score, score), append(s.truth, y)
 		p := sigmoid(score)
-		c.p, c.bin = append(c.p, p), append(c.bin, uint8(min(p*calibrationBins, calibrationBins-1)))
-		c.loss = append(c.loss, softplus(-float64(y)*score))
+		s.p, s.bin = append(s.p, p), append(s.bin, uint8(min(p*calibrationBins, calibrationBins-1)))
+		s.loss = append(s.loss, softplus(-float64(y)*score))
 	}
-	for i, score := range c.score {
-		c.last = append(c.last, i+1 == len(c.score) || c.score[i+1] != score)
+	for i, score := range s.score {
+		s.last = append(s.last, i+1 == len(s.score) || s.score[i+1] != score)
 	}
-	return c
+	return s
 }
 
 // measure takes all figures of a label, where yes is said at the score cut and

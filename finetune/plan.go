@@ -25,7 +25,7 @@ type Plan struct {
 }
 
 // margin is by how much a run may need more than is foreseen: what is no tensor
-// of the engine, and garbage. Measured: 5 to 8 % of it and some 30 MiB.
+// of the engine, and garbage. Measured: up to 8 %.
 func margin(bytes int64) int64 { return bytes/8 + 64<<20 }
 
 // Memory is what the process has to have, at most.

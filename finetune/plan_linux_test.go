@@ -28,7 +28,8 @@ func planned(dir string, batch int) (model.Config, Set, TowersOptions, Options) 
 }
 
 // The memory that a process has taken at its peak is what was foreseen, within
-// the margin that Plan.Memory adds, and not far below.
+// the margin that Plan.Memory adds, and not far below: the cpu engine lends what
+// activations have left to gradients.
 func TestPlanIsWhatIsTaken(t *testing.T) {
 	for _, batch := range []int{8, 24} {
 		dir := t.TempDir()
@@ -52,7 +53,7 @@ func TestPlanIsWhatIsTaken(t *testing.T) {
 			fmt.Sscanf(line, "taken %d, checkpoint %d", &taken, &disk)
 		}
 		t.Logf("batch %d: foreseen %d MB of tensors, at most %d MB; taken %d MB", batch, plan.Need.Total()>>20, plan.Memory()>>20, taken>>20)
-		if taken > plan.Memory() || taken < plan.Need.Total()*85/100 {
+		if taken > plan.Memory() || taken < plan.Need.Total()*3/4 {
 			t.Errorf("batch %d: taken %d, foreseen %d to %d", batch, taken, plan.Need.Total(), plan.Memory())
 		}
 		if disk > plan.Checkpoint+1<<17 || disk < plan.Checkpoint*99/100 {

@@ -195,15 +195,22 @@ func (l *Towers) columns(photos []int) []int {
 // no other one but of the same photo or with the same words.
 func (l *Towers) captions(photos []int) (backend.Pairs, []int) {
 	p := backend.Pairs{Default: -1, Diagonal: true}
-	var same int8 = 1
+	var label int8 = 1
 	if l.o.Mask {
-		same = 0
+		label = 0
 	}
-	for i, a := range photos {
-		for j, b := range photos {
-			x, y := l.set.Photos[a], l.set.Photos[b]
-			if i != j && (x.Path == y.Path || x.Caption == y.Caption) {
-				p.Except = append(p.Except, backend.Pair{Row: int32(i), Col: int32(j), Label: same})
+	paths, captions := map[string][]int32{}, map[string][]int32{}
+	for i, photo := range photos {
+		x := l.set.Photos[photo]
+		paths[x.Path], captions[x.Caption] = append(paths[x.Path], int32(i)), append(captions[x.Caption], int32(i))
+	}
+	for i, photo := range photos {
+		x := l.set.Photos[photo]
+		same := slices.Concat(paths[x.Path], captions[x.Caption])
+		slices.Sort(same)
+		for _, j := range slices.Compact(same) {
+			if int(j) != i {
+				p.Except = append(p.Except, backend.Pair{Row: int32(i), Col: j, Label: label})
 			}
 		}
 	}

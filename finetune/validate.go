@@ -1,7 +1,6 @@
 package finetune
 
 import (
-	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -108,22 +107,6 @@ func crossEntropy(lines []column) float64 {
 		n++
 	}
 	return sum / max(n, 1)
-}
-
-// sorted puts the photos of a column in the order of their scores, best first.
-func (c column) sorted() column {
-	order := make([]int, len(c.score))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(c.score[b], c.score[a]) })
-	var s column
-	for _, i := range order {
-		z, y := c.score[i], c.truth[i]
-		s.rows, s.score, s.truth = append(s.rows, c.rows[i]), append(s.score, z), append(s.truth, y)
-		s.p, s.loss = append(s.p, sigmoid(z)), append(s.loss, softplus(-float64(y)*z))
-	}
-	return s
 }
 
 // lookBatch is how many photos held back are in memory at once.

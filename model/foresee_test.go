@@ -63,6 +63,13 @@ func TestForeseeBase(t *testing.T) {
 	if lora.Gradients > all.Gradients/100 || lora.Activations > all.Activations*11/10 {
 		t.Errorf("low rank %+v, all %+v", lora, all)
 	}
+	last, err := Foresee(c, func(m *Model) (*Trainer, error) { return m.NewTrainer("*.layers.11.*") }, 8, 8, 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last.Activations > all.Activations/3 || last.Gradients > all.Gradients/8 {
+		t.Errorf("the last blocks %+v, all %+v", last, all)
+	}
 	many, err := Foresee(c, func(m *Model) (*Trainer, error) { return m.NewTrainer() }, 256, 256, 8)
 	if err != nil {
 		t.Fatal(err)

@@ -57,8 +57,8 @@ func (m *root) overlayKey(msg tea.KeyPressMsg) (tea.Cmd, bool) {
 	case overlayJobs:
 		return nil, m.jobsKey(msg.String())
 	case overlayTrain:
-		if cmd, ok := m.trainKey(msg.String()); ok {
-			return cmd, true
+		if m.trainKey(msg.String()) {
+			return nil, true
 		}
 	}
 	return nil, m.pageKey(msg.String())

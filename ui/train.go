@@ -17,9 +17,10 @@ import (
 // Trainer learns from what is known of the photos. Its methods may take long:
 // they are called by commands.
 type Trainer interface {
-	// Plan says what a training would learn from, and what it takes. It fails
-	// where there is nothing to learn.
-	Plan(ctx context.Context, wish TrainWish) (TrainPlan, error)
+	// Plan says what trainings of the depths would learn from, and what they take:
+	// tell is called for each, with an error where there is nothing to learn. The
+	// depth of the wish does not matter.
+	Plan(ctx context.Context, wish TrainWish, depths []finetune.Depth, tell func(finetune.Depth, TrainPlan, error))
 	// Begin prepares a training. Nothing is learned yet.
 	Begin(ctx context.Context, wish TrainWish) (Training, error)
 }
@@ -127,7 +128,7 @@ const (
 type training struct {
 	// The sheet.
 	complete bool
-	planned  map[finetune.Depth]planned
+	planned  map[finetune.Depth]planned // as far as it is known
 	request  int
 
 	// The screen.
@@ -311,10 +312,8 @@ type beganMsg struct {
 
 // beginTraining prepares what the sheet says, on the screen of the training.
 func (m *root) beginTraining(wish TrainWish) tea.Cmd {
-	m.train = training{stage: trainBegins, feed: newFeed(), plan: TrainPlan{Depth: wish.Depth}, complete: wish.Complete}
-	if p, ok := m.train.planned[wish.Depth]; ok {
-		m.train.plan = p.plan
-	}
+	plan := m.train.planned[wish.Depth].plan
+	m.train = training{stage: trainBegins, feed: newFeed(), plan: plan, complete: wish.Complete}
 	m.overlay, m.overlayTop = overlayTraining, 0
 	trainer := m.o.Trainer
 	return m.work.command(func(ctx context.Context) tea.Msg {
@@ -332,6 +331,9 @@ func (m *root) trainBegan(msg beganMsg) tea.Cmd {
 		m.endTraining()
 		m.warn(msg.err)
 		return nil
+	}
+	if m.o.Replay != nil {
+		m.train, m.overlay = training{feed: newFeed()}, overlayTraining
 	}
 	t.run, t.plan, t.before = msg.run, msg.plan, msg.before
 	return tea.Batch(m.trainOn(), m.listen())

@@ -30,8 +30,7 @@ type planned struct {
 
 type planMsg struct {
 	request int
-	depth   finetune.Depth
-	planned
+	depths  map[finetune.Depth]planned
 }
 
 // openTraining opens the sheet, or the screen of the training that there is.
@@ -50,7 +49,6 @@ func (m *root) openTraining() tea.Cmd {
 	}
 	m.toggleOverlay(overlayTrain)
 	m.overlayAt = 1 // heads: they learn in seconds, and most
-	m.train.planned = map[finetune.Depth]planned{}
 	return m.planTraining()
 }
 
@@ -59,28 +57,30 @@ func (m *root) trainWish() TrainWish {
 	return TrainWish{Labels: m.labels.set, Depth: depths[m.overlayAt].Depth, Complete: m.train.complete}
 }
 
-// planTraining asks what the chosen depth takes, unless that is known.
+// planTraining asks what each depth takes.
 func (m *root) planTraining() tea.Cmd {
-	wish := m.trainWish()
-	if _, known := m.train.planned[wish.Depth]; known {
-		return nil
-	}
+	m.train.planned = map[finetune.Depth]planned{}
 	m.train.request++
-	request, trainer := m.train.request, m.o.Trainer
+	request, trainer, wish := m.train.request, m.o.Trainer, m.trainWish()
 	return m.work.command(func(ctx context.Context) tea.Msg {
-		plan, err := trainer.Plan(ctx, wish)
-		return planMsg{request, wish.Depth, planned{plan, err}}
+		msg := planMsg{request, map[finetune.Depth]planned{}}
+		var all []finetune.Depth
+		for _, d := range depths {
+			all = append(all, d.Depth)
+		}
+		trainer.Plan(ctx, wish, all, func(d finetune.Depth, p TrainPlan, err error) { msg.depths[d] = planned{p, err} })
+		return msg
 	})
 }
 
 func (m *root) trainPlanned(msg planMsg) {
-	if msg.request == m.train.request && m.train.planned != nil {
-		m.train.planned[msg.depth] = msg.planned
+	if msg.request == m.train.request {
+		m.train.planned = msg.depths
 	}
 }
 
 // trainKey takes the keys that move in the sheet.
-func (m *root) trainKey(key string) (tea.Cmd, bool) {
+func (m *root) trainKey(key string) bool {
 	switch key {
 	case "up", "k":
 		m.overlayAt--
@@ -92,18 +92,17 @@ func (m *root) trainKey(key string) (tea.Cmd, bool) {
 		m.overlayAt = len(depths) - 1
 	case "esc":
 		m.overlay = overlayNone
-		return nil, true
+		return true
 	default:
-		return nil, false
+		return false
 	}
 	m.overlayAt = max(0, min(m.overlayAt, len(depths)-1))
-	return m.planTraining(), true
+	return true
 }
 
 // toggleComplete says whether tags that are absent are known to be wrong.
 func (m *root) toggleComplete() tea.Cmd {
 	m.train.complete = !m.train.complete
-	m.train.planned = map[finetune.Depth]planned{}
 	return m.planTraining()
 }
 

@@ -351,6 +351,8 @@ func (m *root) verdictLine(v finetune.Verdict, name, w int) string {
 	}
 	said := "as it was"
 	switch {
+	case v.Kept && v.As == finetune.Calibrate && m.train.plan.Depth != finetune.DepthCalibrate:
+		said = "calibrated, its head not kept: " + clean(v.Reason)
 	case v.Kept:
 		said = "kept"
 	case v.Reason != "":
