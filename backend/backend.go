@@ -122,6 +122,8 @@ type Backend interface {
 	// Read waits for everything issued, copies src into dst, and reports the
 	// first failure since the engine was made.
 	Read(dst []float32, src Buf) error
+	// Zero is dst = 0. Large memory may go back to the system until it is used
+	// again: what is not needed for a while should be cleared.
 	Zero(dst Buf)
 	// Close frees all memory. Buffers must not be used afterwards.
 	Close() error

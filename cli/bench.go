@@ -23,6 +23,7 @@ import (
 func (a *app) benchCommand() *cobra.Command {
 	var random, folder string
 	var photos int
+	var train training
 	var cmd *cobra.Command
 	cmd = &cobra.Command{
 		Use:   "bench",
@@ -31,11 +32,19 @@ func (a *app) benchCommand() *cobra.Command {
 
 --random NAME measures a published model's shape without its weights: a checkpoint with random values is written to a temporary folder first, by another process, and removed at the end. With --output it is written to a folder that stays, and nothing is measured.
 
+--train full measures training instead: steps that move every weight, on batches of --batch photos of noise and as many texts; --train lora moves updates of rank 8 of the matrices q and v of both towers.
+
 --catalog N measures a catalog instead: N photos of one pixel and a catalog with a vector of 768 values for each are made up and written, likewise. Told are how long it takes to open it, to find that no file has changed, to load and to search all photos and half of them, beside the speed of reading the same memory; how long a step of the bias takes for 50 labels, whose counts are compared with a recount; and the memory of the whole program, without a model.`,
-		Example: "sigla bench\nsigla bench --random google/siglip-base-patch16-224\nsigla bench --random google/siglip-base-patch16-224 --output random\nsigla bench --catalog 100000",
+		Example: "sigla bench\nsigla bench --random google/siglip-base-patch16-224\nsigla bench --random google/siglip-base-patch16-224 --output random\nsigla bench --random google/siglip-base-patch16-224 --train lora\nsigla bench --catalog 100000",
 		Args:    cobra.NoArgs,
 		Run: a.configured(func(ctx context.Context, _ []string) error {
-			sample := cmd.Flags().Changed("catalog")
+			sample, measure := cmd.Flags().Changed("catalog"), a.bench
+			if cmd.Flags().Changed("train") {
+				if err := train.check(sample || folder != ""); err != nil {
+					return err
+				}
+				measure = func(ctx context.Context, src model.Source) error { return a.benchTrain(ctx, src, train) }
+			}
 			switch {
 			case sample && random != "":
 				return usagef("bench with --random and --catalog: want one of them")
@@ -50,23 +59,25 @@ func (a *app) benchCommand() *cobra.Command {
 			case folder != "":
 				return a.writeRandom(folder, random)
 			case random != "":
-				return a.benchRandom(ctx, random)
+				return a.benchRandom(ctx, random, measure)
 			}
 			src, err := a.source(ctx)
 			if err != nil {
 				return err
 			}
-			return a.bench(ctx, src)
+			return measure(ctx, src)
 		}),
 	}
 	cmd.Flags().StringVar(&random, "random", "", "measure random weights of this published model's shape")
 	cmd.Flags().StringVarP(&folder, "output", "o", "", "only write the random checkpoint, or the catalog, to this new folder")
+	cmd.Flags().StringVar(&train.depth, "train", "", "measure training: full or lora")
+	cmd.Flags().IntVar(&train.batch, "batch", 8, "with --train, how many photos and texts a step has")
 	cmd.Flags().IntVar(&photos, "catalog", 0, "measure a catalog of so many photos")
 	return cmd
 }
 
 // benchRandom measures random weights of a published shape.
-func (a *app) benchRandom(ctx context.Context, name string) error {
+func (a *app) benchRandom(ctx context.Context, name string, measure func(context.Context, model.Source) error) error {
 	k, err := published(name)
 	if err != nil {
 		return err
@@ -84,7 +95,7 @@ func (a *app) benchRandom(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return a.bench(ctx, src)
+	return measure(ctx, src)
 }
 
 // writeElsewhere has a child process write what is to be measured to a folder:

@@ -31,7 +31,7 @@ func (e *encoder) EmbedTexts(ctx context.Context, texts []string) ([][]float32, 
 }
 
 // Device says where and how precisely it computes: "cpu avx512 · f32".
-func (e *encoder) Device() string { return e.engine.String() + " · f32" }
+func (e *encoder) Device() string { return e.engine.String() + " · " + e.engine.Precision() }
 
 // open loads the model and the adapter that the settings name, the model fetched
 // from the hub if need be.
@@ -69,6 +69,11 @@ func (a *app) load(src model.Source) (*encoder, error) {
 	if err != nil {
 		return nil, err
 	}
+	return a.loadOn(engine, src)
+}
+
+// loadOn puts a model onto an engine, which closes with it.
+func (a *app) loadOn(engine *cpu.Engine, src model.Source) (*encoder, error) {
 	m, err := model.Load(engine, src)
 	if err != nil {
 		return nil, errors.Join(err, engine.Close())
@@ -112,7 +117,23 @@ func (a *app) engine() (*cpu.Engine, error) {
 	case "bf16", "int8":
 		return nil, fmt.Errorf("compute in %s: the cpu engine has f32 only; use --precision f32", p)
 	}
-	o := cpu.Options{Level: os.Getenv("SIGLA_CPU"), Threads: a.threads}
+	return a.cpuEngine(false)
+}
+
+// trainingEngine is engine for training, which multiplies in bf16 where the
+// processor is faster at it, unless f32 is asked for.
+func (a *app) trainingEngine() (*cpu.Engine, error) {
+	switch p := a.settings.precision; p {
+	case "auto", "", "bf16":
+		return a.cpuEngine(true)
+	case "int8":
+		return nil, fmt.Errorf("train in %s: want --precision f32 or bf16", p)
+	}
+	return a.engine()
+}
+
+func (a *app) cpuEngine(bf16 bool) (*cpu.Engine, error) {
+	o := cpu.Options{Level: os.Getenv("SIGLA_CPU"), Threads: a.threads, BF16: bf16}
 	if text := os.Getenv("SIGLA_THREADS"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 {

@@ -11,17 +11,17 @@ import (
 	"sigla/backend/backendtest"
 )
 
-// engines calls run for every level with one thread and with all.
+// engines calls run for every level with one thread and with all, and for
+// products in bfloat16 where there are any.
 func engines(b *testing.B, run func(b *testing.B, e *Engine)) {
 	for _, level := range Levels() {
 		for _, threads := range []int{1, runtime.GOMAXPROCS(0)} {
-			b.Run(fmt.Sprintf("%s/threads=%d", level, threads), func(b *testing.B) {
-				e := open(b, Options{Level: level, Threads: threads})
-				run(b, e)
-				if err := e.Close(); err != nil {
-					b.Fatal(err)
+			for _, bf16 := range []bool{false, true} {
+				e := open(b, Options{Level: level, Threads: threads, BF16: bf16})
+				if bf16 == (e.Precision() == "bf16") {
+					b.Run(fmt.Sprintf("%s/%s/threads=%d", level, e.Precision(), threads), func(b *testing.B) { run(b, e) })
 				}
-			})
+			}
 		}
 	}
 }

@@ -25,6 +25,9 @@ import (
 type Options struct {
 	Level   string
 	Threads int // at most runtime.GOMAXPROCS(0) are used
+	// BF16 has MatMul round both factors to bfloat16 where the processor
+	// multiplies these faster; sums stay float32. See Engine.Precision.
+	BF16 bool
 }
 
 // Levels returns the levels that this machine can run, best first; the last
@@ -45,6 +48,8 @@ type Engine struct {
 	parts   []float32 // sums of blocks of rows, see sumBlocks
 	tiles   [][3]float64
 	late    postponed
+	bf16    *bf16Kernels // nil: multiply in float32
+	packed  [2][]float32 // factors in bfloat16, see matMulBF16
 	closed  bool
 }
 
@@ -64,7 +69,19 @@ func New(o Options) (*Engine, error) {
 	if o.Threads > 0 {
 		threads = min(threads, o.Threads)
 	}
-	return &Engine{kern: all[i], pool: newPool(threads), scratch: make([]scratch, threads)}, nil
+	e := &Engine{kern: all[i], pool: newPool(threads), scratch: make([]scratch, threads)}
+	if o.BF16 {
+		e.bf16 = e.kern.bf16
+	}
+	return e, nil
+}
+
+// Precision is what MatMul multiplies in: "f32" or "bf16".
+func (e *Engine) Precision() string {
+	if e.bf16 != nil {
+		return "bf16"
+	}
+	return "f32"
 }
 
 // Level returns the level that New chose.
@@ -80,7 +97,9 @@ type memory struct{ data []float32 }
 
 // Alloc implements backend.Backend; the use makes no difference.
 func (e *Engine) Alloc(n int, _ backend.Use) backend.Buf {
-	return backend.Buf{Mem: &memory{make([]float32, n)}, Len: n}
+	m := &memory{make([]float32, n)}
+	settle(m.data)
+	return backend.Buf{Mem: m, Len: n}
 }
 
 // Write implements backend.Backend.
@@ -100,7 +119,11 @@ func (e *Engine) Read(dst []float32, src backend.Buf) error {
 }
 
 // Zero implements backend.Backend.
-func (e *Engine) Zero(dst backend.Buf) { e.clear(e.data(dst)) }
+func (e *Engine) Zero(dst backend.Buf) {
+	for _, part := range vacate(e.data(dst)) {
+		e.clear(part)
+	}
+}
 
 // Close implements backend.Backend: the threads end, and the memory is
 // collected with the last buffer.
@@ -108,7 +131,7 @@ func (e *Engine) Close() error {
 	if !e.closed {
 		e.closed, e.late = true, postponed{}
 		e.pool.close()
-		e.scratch, e.parts, e.tiles = nil, nil, nil
+		e.scratch, e.parts, e.tiles, e.packed = nil, nil, nil, [2][]float32{}
 	}
 	return nil
 }

@@ -15,6 +15,8 @@ type kernels struct {
 	// packed block of blockK rows of b: b and blockM rows of a stay in the
 	// second cache. blockM and blockN are multiples of the largest tile.
 	blockM, blockN, blockK int
+	// bf16 multiplies in bfloat16; nil if that is no faster.
+	bf16 *bf16Kernels
 	// slice is how many multiply-adds are about a quarter of a millisecond.
 	slice int
 
@@ -74,6 +76,14 @@ type kernels struct {
 type tile struct {
 	rows, cols int
 	run        func(a, b, c, bias *float32, rsa, csa, tsa, rsb, ldc, k, tiles, m, n int, add, clamp bool)
+}
+
+// bf16Kernels multiply bfloat16 numbers and sum in float32. Words of 32 bits
+// hold the numbers of two neighbours in k, the first in the lower half.
+type bf16Kernels struct {
+	tile  tile                                            // its k counts pairs
+	round func(dst, x *float32, n int)                    // pairs of x, with a 0 beside an odd one
+	pairs func(dst, src *float32, n, lddst, ldsrc, k int) // gather, of two rows of src for one of dst
 }
 
 // scanRows is how many rows a scanner takes at a time.

@@ -24,6 +24,10 @@ func (e *Engine) MatMul(dst, a, b backend.Buf, s backend.Mat) {
 }
 
 func (e *Engine) matMul(p product) {
+	if e.bf16 != nil && p.n >= leastBF16 && p.k >= leastBF16 {
+		e.matMulBF16(p)
+		return
+	}
 	rows, cols := e.cut(p)
 	down := ceil(p.m, rows)
 	e.pool.run(down*ceil(p.n, cols), func(w, item int) {

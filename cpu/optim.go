@@ -20,7 +20,9 @@ func (e *Engine) SumSquares(dst, x backend.Buf) {
 	e.data(dst)[0] = float32(sum)
 }
 
-// AdamW implements backend.Backend.
+// AdamW implements backend.Backend. Where gradient and moments are all 0, as of
+// tokens that no text has had, nothing moves but by the decay, and the moments'
+// memory is not touched: the system has none there yet.
 func (e *Engine) AdamW(w, g, m, v backend.Buf, a backend.Adam) {
 	a.Check(w, g, m, v)
 	weight, grad, first, second := e.data(w), e.data(g), e.data(m), e.data(v)
@@ -30,7 +32,19 @@ func (e *Engine) AdamW(w, g, m, v backend.Buf, a backend.Adam) {
 	decay := float32(1 - float64(a.LR)*float64(a.Decay))
 	rest1, rest2 := float32(1-float64(a.Beta1)), float32(1-float64(a.Beta2))
 	e.chunks(len(weight), func(lo, hi int) {
+		if decay == 1 && zeros(grad[lo:hi]) && zeros(first[lo:hi]) && zeros(second[lo:hi]) {
+			return
+		}
 		e.kern.adamW(&weight[lo], &grad[lo], &first[lo], &second[lo], hi-lo,
 			a.Scale, a.Beta1, rest1, a.Beta2, rest2, decay, rate, root, a.Eps)
 	})
+}
+
+func zeros(x []float32) bool {
+	for _, v := range x {
+		if v != 0 {
+			return false
+		}
+	}
+	return true
 }

@@ -66,7 +66,7 @@ const (
 // A folder is the files of a run, which is locked while it is open.
 type folder struct {
 	dir   string
-	lock  *os.File
+	locks []*os.File
 	log   *os.File
 	lines bytes.Buffer // events that are not in the log yet
 }
@@ -78,47 +78,82 @@ func createFolder(dir string, r Record) (*folder, error) {
 	if err := os.MkdirAll(filepath.Join(dir, checkpointFolder), 0o755); err != nil {
 		return nil, fmt.Errorf("begin training: %w", err)
 	}
-	if _, err := os.Stat(filepath.Join(dir, recordFile)); err == nil {
-		return nil, fmt.Errorf("begin training: %s holds one already", dir)
-	}
 	data, err := json.MarshalIndent(r, "", "\t")
 	if err != nil {
 		return nil, fmt.Errorf("begin training: %w", err)
 	}
-	f, err := openFolder(dir)
+	f, err := openFolder(dir, r.Base)
 	if err != nil {
 		return nil, err
 	}
-	if err := atomicfile.Write(filepath.Join(dir, recordFile), append(data, '\n'), 0o644); err != nil {
-		f.close()
-		return nil, fmt.Errorf("begin training: %w", err)
+	if _, err = os.Stat(filepath.Join(dir, recordFile)); err == nil {
+		err = fmt.Errorf("%s holds one already", dir)
+	} else {
+		err = atomicfile.Write(filepath.Join(dir, recordFile), append(data, '\n'), 0o644)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("begin training: %w", err), f.close())
 	}
 	return f, nil
 }
 
-// openFolder locks a folder and opens its log.
-func openFolder(dir string) (*folder, error) {
-	lock, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR, 0o644)
+// abandon takes back a run that could not begin, or that nobody wants any more.
+// Other files of its folder stay, and then the folder does.
+func (f *folder) abandon() error {
+	err := f.close()
+	for _, name := range []string{recordFile, checkpointFolder, eventsFile, lockFile} {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(f.dir, name)))
+	}
+	os.Remove(f.dir)
+	return err
+}
+
+// Discard removes the run in a folder, unless it is being trained.
+func Discard(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, recordFile)); err != nil {
+		return fmt.Errorf("discard training: %w", err)
+	}
+	f, err := openFolder(dir, "")
+	if err == nil {
+		err = f.abandon()
+	}
 	if err != nil {
-		return nil, fmt.Errorf("open training: %w", err)
+		return fmt.Errorf("discard training: %w", err)
 	}
-	ok, err := filelock.TryLock(lock, true)
-	if err == nil && !ok {
-		err = fmt.Errorf("open training: %s is being trained by another sigla; wait for it, or stop it", dir)
+	return nil
+}
+
+// openFolder locks a folder, and the model that is trained, and opens the log.
+// The lock of a model lies beside the folders of all its runs.
+func openFolder(dir, base string) (*folder, error) {
+	f := &folder{dir: dir}
+	err := f.takeLock(filepath.Join(dir, lockFile), dir)
+	if err == nil && base != "" {
+		err = f.takeLock(filepath.Join(filepath.Dir(dir), "model-"+short(base)+".lock"), "this model")
+	}
+	if err == nil {
+		f.log, err = os.OpenFile(filepath.Join(dir, eventsFile), os.O_CREATE|os.O_RDWR, 0o644)
 	}
 	if err != nil {
-		lock.Close()
-		return nil, err
+		return nil, errors.Join(fmt.Errorf("open training: %w", err), f.close())
 	}
-	log, err := os.OpenFile(filepath.Join(dir, eventsFile), os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o644)
-	if err != nil {
-		lock.Close()
-		return nil, fmt.Errorf("open training: %w", err)
-	}
-	f := &folder{dir: dir, lock: lock, log: log}
 	removeParts(f.checkpoints())
 	removeParts(dir)
 	return f, nil
+}
+
+// takeLock locks a file for the sake of what it stands for.
+func (f *folder) takeLock(path, what string) error {
+	lock, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return err
+	}
+	f.locks = append(f.locks, lock)
+	ok, err := filelock.TryLock(lock, true)
+	if err == nil && !ok {
+		err = fmt.Errorf("%s is being trained by another sigla; wait for it, or stop it", what)
+	}
+	return err
 }
 
 // add writes an event. What the disk does not take is kept and written with
@@ -146,7 +181,11 @@ func (f *folder) cut(step int) error {
 	if err != nil {
 		return fmt.Errorf("read %s: %w", f.log.Name(), err)
 	}
-	return f.log.Truncate(end)
+	if err := f.log.Truncate(end); err != nil { // no O_APPEND: Windows would not let it
+		return err
+	}
+	_, err = f.log.Seek(end, io.SeekStart)
+	return err
 }
 
 // copyLog takes over the events of another run until a step.
@@ -166,7 +205,16 @@ func (f *folder) copyLog(path string, step int) error {
 	return err
 }
 
-func (f *folder) close() error { return errors.Join(f.flush(), f.log.Close(), f.lock.Close()) }
+func (f *folder) close() error {
+	var err error
+	if f.log != nil {
+		err = errors.Join(f.flush(), f.log.Close())
+	}
+	for _, lock := range f.locks {
+		err = errors.Join(err, lock.Close())
+	}
+	return err
+}
 
 // save writes a checkpoint and gives up those that are too many. The log is on
 // the disk before it, so that a checkpoint never knows more than the log.

@@ -287,6 +287,10 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	_, err := Open(dir, newLine())
 	refuse("twice at once", dir+" is being trained by another sigla", err)
+	_, err = New(dir, newLine(), record(lineOptions))
+	refuse("over another at once", dir+" is being trained by another sigla", err)
+	_, err = New(filepath.Join(filepath.Dir(dir), "second"), newLine(), record(lineOptions))
+	refuse("the model at once", "this model is being trained by another sigla", err)
 	r.Close()
 	_, err = New(dir, newLine(), record(lineOptions))
 	refuse("over another", dir+" holds one already", err)
@@ -309,4 +313,25 @@ func TestOpenRefuses(t *testing.T) {
 	os.WriteFile(filepath.Join(dir, recordFile), []byte("{"), 0o644)
 	_, err = Open(dir, newLine())
 	refuse("a damaged record", "read training "+dir, err)
+}
+
+func TestDiscard(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	r := begun(t, dir, 10)
+	if err := Discard(dir); err == nil || !strings.Contains(err.Error(), "is being trained") {
+		t.Error(err)
+	}
+	r.Close()
+	if err := os.WriteFile(filepath.Join(dir, "notes.txt"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := Discard(dir); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 || left[0].Name() != "notes.txt" {
+		t.Errorf("left over: %v, %v", left, err)
+	}
+	if err := Discard(dir); err == nil {
+		t.Error("what is no run was discarded")
+	}
 }

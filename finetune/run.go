@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -49,7 +50,7 @@ func New(dir string, l Learner, r Record) (*Run, error) {
 		return nil, err
 	}
 	if err := run.save(); err != nil {
-		return nil, errors.Join(err, run.files.close())
+		return nil, errors.Join(err, run.files.abandon())
 	}
 	return run, nil
 }
@@ -65,7 +66,7 @@ func Open(dir string, l Learner) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	if run.files, err = openFolder(dir); err != nil {
+	if run.files, err = openFolder(dir, r.Base); err != nil {
 		return nil, err
 	}
 	steps, err := Checkpoints(dir)
@@ -83,7 +84,8 @@ func Open(dir string, l Learner) (*Run, error) {
 }
 
 // Branch makes a run in a new folder that begins with a checkpoint of another
-// one, and has the log until there. It may have other options.
+// one, and has the log until there. It may have other options. The other one
+// must be closed if its folder lies beside the new one: both train one model.
 func Branch(dir, from string, step int, l Learner, r Record) (*Run, error) {
 	old, err := ReadRecord(from)
 	if err != nil {
@@ -112,7 +114,7 @@ func Branch(dir, from string, step int, l Learner, r Record) (*Run, error) {
 		err = run.save()
 	}
 	if err != nil {
-		return nil, errors.Join(err, run.files.close())
+		return nil, errors.Join(err, run.files.abandon())
 	}
 	return run, nil
 }
@@ -149,6 +151,9 @@ func (r *Run) Step() int {
 	return r.at.Step
 }
 
+// gcPercent is how much garbage there may be beside what is in use, in per cent.
+const gcPercent = 10
+
 // Train takes the steps that are left. It ends with nil when all are done or
 // Stop was called, with the context's error when that ends, and with a
 // *NonFiniteError when the numbers run away. Whatever ends it, there is a
@@ -156,6 +161,9 @@ func (r *Run) Step() int {
 // again.
 func (r *Run) Train(ctx context.Context, w Watch) error {
 	defer r.control.end()
+	// Nearly all memory is tensors, into which a collection does not look: to
+	// collect often costs nothing, and the rest does not grow as large as they are.
+	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
 	warn := func(err error) {
 		if err != nil && w.Warn != nil {
 			w.Warn(err)
@@ -252,16 +260,16 @@ func (r *Run) gradient(ctx context.Context, step int, batch []int) (*Event, erro
 	}
 	e.Loss, e.GradNorm, e.PairsPerSecond = loss, math.Sqrt(squares), float64(pairs)
 	if !finite(loss) || !finite(squares) {
-		return e, &NonFiniteError{Step: step, Loss: !finite(loss), Tensor: r.culprit(at), LR: e.LR}
+		return e, &NonFiniteError{Step: step, Loss: !finite(loss), Tensor: r.culprit(e, at), LR: e.LR}
 	}
 	return e, nil
 }
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
-// culprit is the tensor whose values are not finite; if all are, the one whose
-// gradient is not.
-func (r *Run) culprit(gradient string) string {
+// culprit is the tensor whose values are not finite; if all are, the temperature,
+// or the tensor whose gradient is not.
+func (r *Run) culprit(e *Event, gradient string) string {
 	var bad string
 	r.learner.Each(func(name string, _ []int, values []float32) (bool, error) {
 		for _, v := range values {
@@ -271,8 +279,11 @@ func (r *Run) culprit(gradient string) string {
 		}
 		return false, nil
 	})
-	if bad != "" {
+	switch {
+	case bad != "":
 		return bad
+	case !finite(e.Temperature):
+		return fmt.Sprintf("the temperature exp(t') with t' = %.3g", e.LogScale)
 	}
 	return "the gradient of " + gradient
 }

@@ -21,7 +21,6 @@ type Towers struct {
 	set  Set
 	o    TowersOptions
 	rows []int // photos that are learned from
-	held []int // photos that are looked at
 
 	ids   [][][]int32       // of each label the prompts; of each photo its caption
 	fixed []model.Embedding // of each label or photo, if the text tower is frozen
@@ -56,12 +55,8 @@ func NewTowers(m *model.Model, t *model.Trainer, set Set, o TowersOptions) (*Tow
 	if err := set.Validate(); err != nil {
 		return nil, fmt.Errorf("train: %w", err)
 	}
-	l := &Towers{m: m, t: t, set: set, o: o, held: o.Held, photos: map[string]any{}, bad: map[string]bool{}}
-	for i, p := range set.Photos {
-		if _, held := slices.BinarySearch(o.Held, i); !held && l.teaches(p) {
-			l.rows = append(l.rows, i)
-		}
-	}
+	l := &Towers{m: m, t: t, set: set, o: o, photos: map[string]any{}, bad: map[string]bool{}}
+	l.choose()
 	var texts [][]string
 	for _, label := range set.Labels {
 		texts = append(texts, label.Texts)
@@ -86,6 +81,15 @@ func NewTowers(m *model.Model, t *model.Trainer, set Set, o TowersOptions) (*Tow
 		}
 	}
 	return l, nil
+}
+
+// choose tells the photos that are learned from.
+func (l *Towers) choose() {
+	for i, p := range l.set.Photos {
+		if _, held := slices.BinarySearch(l.o.Held, i); !held && l.teaches(p) {
+			l.rows = append(l.rows, i)
+		}
+	}
 }
 
 // teaches reports whether there is anything to learn from a photo.
@@ -191,15 +195,22 @@ func (l *Towers) columns(photos []int) []int {
 // no other one but of the same photo or with the same words.
 func (l *Towers) captions(photos []int) (backend.Pairs, []int) {
 	p := backend.Pairs{Default: -1, Diagonal: true}
-	var same int8 = 1
+	var label int8 = 1
 	if l.o.Mask {
-		same = 0
+		label = 0
 	}
-	for i, a := range photos {
-		for j, b := range photos {
-			x, y := l.set.Photos[a], l.set.Photos[b]
-			if i != j && (x.Path == y.Path || x.Caption == y.Caption) {
-				p.Except = append(p.Except, backend.Pair{Row: int32(i), Col: int32(j), Label: same})
+	paths, captions := map[string][]int32{}, map[string][]int32{}
+	for i, photo := range photos {
+		x := l.set.Photos[photo]
+		paths[x.Path], captions[x.Caption] = append(paths[x.Path], int32(i)), append(captions[x.Caption], int32(i))
+	}
+	for i, photo := range photos {
+		x := l.set.Photos[photo]
+		same := slices.Concat(paths[x.Path], captions[x.Caption])
+		slices.Sort(same)
+		for _, j := range slices.Compact(same) {
+			if int(j) != i {
+				p.Except = append(p.Except, backend.Pair{Row: int32(i), Col: j, Label: label})
 			}
 		}
 	}

@@ -349,3 +349,33 @@ func TestTowersResume(t *testing.T) {
 		}
 	}
 }
+
+// Numbers that run away end the run, which says where, and the model is what it
+// was at the checkpoint.
+func TestTowersRunAway(t *testing.T) {
+	for name, e := range engines(t) {
+		m, set, o := loadBicubic(t, e)
+		l := towers(t, m, set, o)
+		r, err := New(filepath.Join(t.TempDir(), "run"), l, record(Options{Steps: 100, Batch: 4, LR: 1e15, ValidateEvery: -1}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		before, _ := l.Scalars()
+		err = r.Train(context.Background(), Watch{})
+		var bad *NonFiniteError
+		if !errors.As(err, &bad) || bad.BackAt != 0 || bad.Tensor == "" {
+			t.Fatalf("%s: %v", name, err)
+		}
+		t.Log(name, err)
+		if after, _ := l.Scalars(); after != before {
+			t.Errorf("%s: t' is %g, it was %g", name, after, before)
+		}
+		if loss, _, err := l.Gradient(context.Background(), []int{0, 1, 2, 3}); err != nil || !finite(loss) {
+			t.Errorf("%s: loss %g, %v", name, loss, err)
+		}
+		if sum, _, err := l.SumSquares(); err != nil || !finite(sum) {
+			t.Errorf("%s: gradients are left over: %g, %v", name, sum, err)
+		}
+	}
+}

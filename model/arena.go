@@ -38,3 +38,21 @@ func (a *arena) take(n int) buf {
 
 // release frees everything taken since m.
 func (a *arena) release(m mark) { a.at = m }
+
+// between returns what was taken since from and before to, in pieces as large
+// as slabs allow.
+func (a *arena) between(from, to mark) (parts []buf) {
+	for i := from.slab; i <= to.slab && i < len(a.slabs); i++ {
+		first, end := 0, a.slabs[i].Len
+		if i == from.slab {
+			first = min(from.off, end)
+		}
+		if i == to.slab {
+			end = min(to.off, end)
+		}
+		if end > first {
+			parts = append(parts, a.slabs[i].Slice(first, end-first))
+		}
+	}
+	return parts
+}

@@ -116,10 +116,11 @@ func (p pass) mlpGrad(t Tower, dx buf, a, da mlpActs, x buf, w, dw mlp, rows int
 // attnActs: q, mix and out are [queries, width], k and v [keys, width].
 type attnActs struct{ q, k, v, lse, mix, out buf }
 
+// newAttn makes all but out.
 func (p pass) newAttn(t Tower, s backend.Attn) attnActs {
 	nq, nk := s.Batch*s.Queries*t.Width, s.Batch*s.Keys*t.Width
-	return attnActs{p.mem.take(nq), p.mem.take(nk), p.mem.take(nk),
-		p.kept(s.Batch * s.Heads * s.Queries), p.mem.take(nq), p.mem.take(nq)}
+	return attnActs{q: p.mem.take(nq), k: p.mem.take(nk), v: p.mem.take(nk),
+		lse: p.kept(s.Batch * s.Heads * s.Queries), mix: p.mem.take(nq)}
 }
 
 // attention asks with the rows of x what the rows of ctx hold.
@@ -152,14 +153,44 @@ type blockActs struct {
 	ln2  normActs
 	mlp  mlpActs
 	out  buf // after the second
+
+	begin, end mark // of what is kept
 }
 
-// newBlock makes the acts of a block whose input is x. While nothing is
-// trained both residuals are added to x in place.
+// newBlock makes the acts of a block whose input is x: first those that backward
+// needs, up to end, then what is read once in the forward pass and can be made
+// again, which is two fifths. While nothing is trained both residuals are added
+// to x in place.
 func (p pass) newBlock(t Tower, x buf, s backend.Attn) blockActs {
+	rows, begin := s.Batch*s.Queries, p.mem.at
+	a := blockActs{in: x, begin: begin, attn: p.newAttn(t, s), mid: p.keptOr(x, x.Len), out: p.keptOr(x, x.Len)}
+	a.ln1.mean, a.ln1.rstd = p.kept(rows), p.kept(rows)
+	a.ln2.mean, a.ln2.rstd = p.kept(rows), p.kept(rows)
+	a.mlp.fc1 = p.mem.take(rows * t.MLP)
+	a.end = p.mem.at
+	a.mlp.gelu = p.keptOr(a.mlp.fc1, rows*t.MLP)
+	shared := p.mem.take(x.Len) // each of these is read before the next is written
+	a.ln1.out, a.attn.out, a.ln2.out, a.mlp.out = shared, shared, shared, shared
+	return a
+}
+
+// newBlockGrad makes the gradients of a block's acts; out is that of its result.
+func (p pass) newBlockGrad(t Tower, out buf, s backend.Attn) blockActs {
 	rows := s.Batch * s.Queries
-	return blockActs{x, p.newNorm(t, rows), p.newAttn(t, s), p.keptOr(x, x.Len),
-		p.newNorm(t, rows), p.newMLP(t, rows), p.keptOr(x, x.Len)}
+	a := blockActs{attn: p.newAttn(t, s), mid: p.mem.take(out.Len), out: out}
+	a.ln1.out, a.ln2.out = p.mem.take(out.Len), p.mem.take(out.Len)
+	a.mlp.gelu = p.mem.take(rows * t.MLP)
+	a.mlp.fc1 = a.mlp.gelu             // in place
+	a.mlp.out, a.attn.out = out, a.mid // a sum hands its gradient to both sides
+	return a
+}
+
+// again makes what newBlock did not keep.
+func (p pass) again(t Tower, a *blockActs, w block, rows int) {
+	a.ln1.out, a.ln2.out, a.mlp.gelu = p.mem.take(a.in.Len), p.mem.take(a.in.Len), p.mem.take(a.mlp.fc1.Len)
+	p.norm(t, a.ln1, a.in, w.ln1, rows)
+	p.norm(t, a.ln2, a.mid, w.ln2, rows)
+	p.e.GELU(a.mlp.gelu, a.mlp.fc1, t.GELU)
 }
 
 // block is a pre-LN transformer block.
@@ -176,11 +207,10 @@ func (p pass) block(t Tower, a blockActs, x buf, w block, s backend.Attn) {
 // blockGrad reads da.out before it writes dx, so that both may be the same.
 func (p pass) blockGrad(t Tower, dx buf, a, da blockActs, x buf, w, dw block, s backend.Attn) {
 	rows := s.Batch * s.Queries
-	da.mlp.out = da.out // a sum hands its gradient to both sides
+	p.again(t, &a, w, rows)
 	p.mlpGrad(t, da.ln2.out, a.mlp, da.mlp, a.ln2.out, w.mlp, dw.mlp, rows)
 	p.normGrad(t, da.mid, a.ln2, da.ln2, a.mid, w.ln2, dw.ln2, rows)
 	p.e.Add(da.mid, da.mid, da.out)
-	da.attn.out = da.mid
 	p.attentionGrad(t, dx, da.ln1.out, da.ln2.out, a.attn, da.attn, a.ln1.out, a.ln1.out, w.attn, dw.attn, s)
 	p.e.Add(da.ln1.out, da.ln1.out, dx)
 	p.normGrad(t, dx, a.ln1, da.ln1, x, w.ln1, dw.ln1, rows)
@@ -200,9 +230,10 @@ func (p pass) encoder(t Tower, acts *[]blockActs, begin int, x buf, w []block, s
 		p.block(t, a, x, w[i], s)
 		x = a.out
 		*acts = append(*acts, a)
-		if !p.train {
-			p.mem.release(m)
+		if p.train {
+			m = a.end
 		}
+		p.mem.release(m)
 	}
 	return x
 }
@@ -213,9 +244,11 @@ func (p pass) encoder(t Tower, acts *[]blockActs, begin int, x buf, w []block, s
 func (p pass) encoderGrad(t Tower, d buf, acts []blockActs, w, dw []block, s backend.Attn) {
 	for i := len(w) - 1; i >= p.since; i-- {
 		m := p.mem.at
-		da := p.newBlock(t, d, s)
-		da.out = d
+		da := p.newBlockGrad(t, d, s)
 		p.blockGrad(t, d, acts[i], da, acts[i].in, w[i], dw[i], s)
 		p.mem.release(m)
+		for _, spent := range p.mem.between(acts[i].begin, acts[i].end) {
+			p.e.Zero(spent) // an engine may lend it to the gradients of weights
+		}
 	}
 }

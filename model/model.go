@@ -95,10 +95,7 @@ func (m *Model) loadPreprocessor(src Source) error {
 	if m.pre.Width != c.ImageSize || m.pre.Height != c.ImageSize {
 		return fmt.Errorf("preprocessor_config.json makes %d×%d pixels, config.json wants %d×%d", m.pre.Width, m.pre.Height, c.ImageSize, c.ImageSize)
 	}
-	m.window = preprocess.Valid(c.ImageSize, c.ImageSize, c.Patch)
-	if c.Stem != nil {
-		m.window = preprocess.Same(c.ImageSize, c.ImageSize, firstKernel, firstStride)
-	}
+	m.window = c.window()
 	return nil
 }
 

@@ -28,7 +28,7 @@ func WriteRandom(dir string, c Config, seed uint64) error {
 	for name, v := range map[string]any{
 		"config.json": c.fields(), "tokenizer.json": randomTokenizer(c.Vocab),
 		"tokenizer_config.json":    map[string]any{"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "</s>", "eos_token": "</s>"},
-		"preprocessor_config.json": map[string]any{"size": map[string]int{"height": c.ImageSize, "width": c.ImageSize}, "resample": 3},
+		"preprocessor_config.json": c.preprocessor(),
 	} {
 		data, err := json.Marshal(v)
 		if err == nil {

@@ -75,6 +75,50 @@ func TestSelections(t *testing.T) {
 	}
 }
 
+// The map of a stem stands for a photo, bit by bit, and takes less memory.
+func TestFrontOfStem(t *testing.T) {
+	for engine, e := range engines(t) {
+		if engine == "ref" || engine == "cpu generic" {
+			continue // minutes
+		}
+		m := loadOn(t, e, starterFolder)
+		var b Batch
+		for _, text := range []string{"a dog", "a cat", "a boat"} {
+			x, err := m.Prepare(readImage(t, filepath.Join(bicubic, "image3_64x64.png")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids, _ := m.Tokenize(text)
+			b.Images, b.IDs = append(b.Images, x), append(b.IDs, ids)
+		}
+		b.Pairs = backend.Pairs{Default: -1, Diagonal: true}
+		for _, pattern := range []string{"*", "vision_model.head.*"} {
+			tr, err := m.NewTrainer(pattern)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := add(t, tr, b)
+			grads := gradients(t, tr)
+			tr.Clear()
+			front := b
+			if front.Images, err = tr.Front(context.Background(), b.Images); err != nil {
+				t.Fatal(err)
+			}
+			if got := add(t, tr, front); got != want {
+				t.Errorf("%s %s: loss %g, want %g", engine, pattern, got, want)
+			}
+			for name, g := range gradients(t, tr) {
+				if !slices.Equal(g, grads[name]) {
+					t.Errorf("%s %s: another gradient of %s", engine, pattern, name)
+				}
+			}
+			if before, after := Size(b.Images[0]), Size(front.Images[0]); after > before/4 {
+				t.Errorf("%s: %d bytes in the place of %d", pattern, after, before)
+			}
+		}
+	}
+}
+
 // A frozen tower may be given by its embeddings.
 func TestEmbeddingsStandForTowers(t *testing.T) {
 	m := load(t, bicubic)

@@ -119,6 +119,7 @@ func (a *imageActs) newPool(p pass, c Config, batch int) {
 	t := c.Vision
 	a.ln = p.newNorm(t, batch*c.ImageTokens())
 	a.query, a.pool = p.mem.take(batch*t.Width), p.newAttn(t, c.poolAttn(batch))
+	a.pool.out = p.mem.take(batch * t.Width)
 	a.poolLN, a.poolMLP = p.newNorm(t, batch), p.newMLP(t, batch)
 }
 

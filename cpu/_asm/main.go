@@ -1,6 +1,6 @@
 // Command asm writes the assembly of package cpu, one file a run:
 //
-//	go run . -kernels matmul|vector|conv|scan -out x_amd64.s -stubs x_amd64.go -pkg cpu
+//	go run . -kernels matmul|bf16|vector|conv|scan -out x_amd64.s -stubs x_amd64.go -pkg cpu
 //
 // Every kernel is described once for a vector of any width (type isa) and
 // written for AVX2 and for AVX-512, so the two levels differ in speed only.
@@ -14,12 +14,14 @@ import (
 )
 
 func main() {
-	kernels := flag.String("kernels", "", "which kernels to write: matmul, vector, conv or scan")
+	kernels := flag.String("kernels", "", "which kernels to write: matmul, bf16, vector, conv or scan")
 	flag.Parse()
 	ConstraintExpr("!purego")
 	switch *kernels {
 	case "matmul":
 		matmul()
+	case "bf16":
+		bf16()
 	case "vector":
 		for _, v := range []isa{avx2, avx512} {
 			elementwise(v)
@@ -40,4 +42,7 @@ func main() {
 		log.Fatalf("unknown kernels %q", *kernels)
 	}
 	Generate()
+	if *kernels == "bf16" {
+		encodeBF16(flag.Lookup("out").Value.String())
+	}
 }

@@ -35,7 +35,12 @@ func gemm(v isa, rows, cols int) {
 	function(v, fmt.Sprintf("gemm%dx%d", rows, cols*v.lanes),
 		"func(a, b, c, bias *float32, rsa, csa, tsa, rsb, ldc, k, tiles, m, n int, add, clamp bool)",
 		fmt.Sprintf("computes tiles of %d×%d elements of c = a·b, of which m×n are stored.", rows, cols*v.lanes))
-	g := &tile{v: v, rows: rows, cols: cols}
+	g := &tile{v: v, rows: rows, cols: cols, multiplyAdd: func(x, y, acc reg.Register) { VFMADD231PS(x, y, acc) }}
+	g.compute()
+}
+
+// compute writes all of the function.
+func (g *tile) compute() {
 	g.load()
 	Label("tile")
 	g.start()
@@ -54,19 +59,20 @@ func gemm(v isa, rows, cols int) {
 const perBase = 5
 
 type tile struct {
-	v          isa
-	rows, cols int
-	a          []reg.Register // bases of the rows, perBase apart
-	tileA      reg.Register   // a of the next tile
-	rsa, rsa3  reg.Register
-	csa        reg.Register
-	b, rsb     reg.Register
-	c, ldc     reg.Register
-	tiles      reg.Register
-	acc        [][]reg.VecVirtual
-	bv         []reg.VecVirtual
-	av         [2]reg.VecVirtual
-	columns    []mask // AVX-512: of the n columns, where masked stores cost nothing
+	v           isa
+	multiplyAdd func(x, y, acc reg.Register)
+	rows, cols  int
+	a           []reg.Register // bases of the rows, perBase apart
+	tileA       reg.Register   // a of the next tile
+	rsa, rsa3   reg.Register
+	csa         reg.Register
+	b, rsb      reg.Register
+	c, ldc      reg.Register
+	tiles       reg.Register
+	acc         [][]reg.VecVirtual
+	bv          []reg.VecVirtual
+	av          [2]reg.VecVirtual
+	columns     []mask // AVX-512: of the n columns, where masked stores cost nothing
 }
 
 // load reads the arguments; strides become bytes.
@@ -178,7 +184,7 @@ func (g *tile) step() {
 		x := g.av[i%2]
 		VBROADCASTSS(g.row(i), x)
 		for j, b := range g.bv {
-			VFMADD231PS(x, b, g.acc[i][j])
+			g.multiplyAdd(x, b, g.acc[i][j])
 		}
 	}
 	for _, a := range g.a {
