@@ -26,7 +26,7 @@ type encoder struct {
 	texts   *textCache  // nil: none
 	adapter *adapter    // nil: none
 
-	rescue  *rescue
+	rescue *rescue
 }
 
 // A rescue loads a model again.
