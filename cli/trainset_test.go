@@ -97,7 +97,7 @@ func show(s *trainSet) string {
 	return strings.Join(lines, "\n")
 }
 
-func answer(t *testing.T, g *gallery.Gallery, photo, label string, v catalog.Verdict) {
+func answerOf(t *testing.T, g *gallery.Gallery, photo, label string, v catalog.Verdict) {
 	t.Helper()
 	for _, p := range g.Photos() {
 		if filepath.Base(p.Path) == photo+".jpg" {
@@ -118,11 +118,11 @@ func TestKnowledge(t *testing.T) {
 		"astronaut":             nil,
 	})
 	g := readTagged(t, dir)
-	answer(t, g, "cat", "indoors", catalog.Reject)    // against a tag
-	answer(t, g, "astronaut", "owl", catalog.Accept)  // gives birds and animals
-	answer(t, g, "dahlia", "animals", catalog.Reject) // takes all below it
-	answer(t, g, "dahlia", "Rose", catalog.Withdraw)  // says nothing
-	answer(t, g, "coffee-cup", "animals|birds|owl", catalog.Accept)
+	answerOf(t, g, "cat", "indoors", catalog.Reject)    // against a tag
+	answerOf(t, g, "astronaut", "owl", catalog.Accept)  // gives birds and animals
+	answerOf(t, g, "dahlia", "animals", catalog.Reject) // takes all below it
+	answerOf(t, g, "dahlia", "Rose", catalog.Withdraw)  // says nothing
+	answerOf(t, g, "coffee-cup", "animals|birds|owl", catalog.Accept)
 
 	set := label.Set{Labels: []label.Label{
 		{Name: "flower", Synonyms: []string{"Blume"}}, {Name: "animals"}, {Name: "animals|birds"},

@@ -82,9 +82,10 @@ func (m *root) scanDone(msg scanMsg) tea.Cmd {
 }
 
 type loadMsg struct {
-	enc  Encoder
-	info model.Info
-	err  error
+	enc    Encoder
+	info   model.Info
+	device string
+	err    error
 }
 
 func (m *root) load() tea.Cmd {
@@ -99,7 +100,7 @@ func (m *root) load() tea.Cmd {
 		}
 		opened <- enc
 		// Asked here, once: a model that is embedding may let the asker wait.
-		return loadMsg{enc: enc, info: enc.Info()}
+		return loadMsg{enc: enc, info: enc.Info(), device: enc.Device()}
 	})
 }
 
@@ -108,7 +109,7 @@ func (m *root) loadDone(msg loadMsg) tea.Cmd {
 		m.loadErr = msg.err
 		return nil
 	}
-	m.enc, m.info = msg.enc, msg.info
+	m.enc, m.info, m.device = msg.enc, msg.info, msg.device
 	m.score.LogScale, m.score.Bias = m.info.LogScale, m.info.Bias
 	if m.info.Kind == model.CLIP.String() {
 		m.odds, m.score = m.score.Choosing()
@@ -119,7 +120,8 @@ func (m *root) loadDone(msg loadMsg) tea.Cmd {
 
 type embedMsg struct {
 	look
-	err error
+	device string // which may have failed, and be another now
+	err    error
 }
 
 // embed starts the embedding of what waits, once there are a model and photos.
@@ -142,12 +144,13 @@ func (m *root) embed() tea.Cmd {
 		room := &roomy{Embedder: enc}
 		defer room.close()
 		err := g.Embed(ctx, room, nil)
-		return embedMsg{m.lookAt(wanted{}), err}
+		return embedMsg{m.lookAt(wanted{}), enc.Device(), err}
 	}))
 }
 
 func (m *root) embedDone(msg embedMsg) tea.Cmd {
 	m.see(msg.look)
+	m.device = msg.device
 	m.embedding = false
 	m.broken = msg.err != nil
 	if msg.err != nil && !errors.Is(msg.err, context.Canceled) {

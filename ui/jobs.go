@@ -45,7 +45,7 @@ func (m *root) jobs() []job {
 	case m.loadErr != nil:
 		load.state, load.said = jobFailed, clean(m.loadErr.Error())
 	case m.enc != nil:
-		load.state, load.said = jobDone, clean(m.info.Name)+" · "+clean(m.enc.Device())
+		load.state, load.said = jobDone, clean(m.info.Name)+" · "+clean(m.device)
 	}
 	scored := job{"scoring", jobWaits, -1, count(m.tally.scored) + " scored"}
 	switch {

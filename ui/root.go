@@ -73,6 +73,7 @@ type root struct {
 
 	// The model.
 	enc       Encoder // nil until loaded
+	device    string  // where it computes, as it last said
 	info      model.Info
 	opened    chan Encoder // of one: keeps what Load gave until close
 	loadErr   error

@@ -35,7 +35,7 @@ type Encoder interface {
 	gallery.Embedder
 	gallery.TextEmbedder
 	Info() model.Info
-	Device() string // for the status line: "cpu avx512 · f32"; never waits
+	Device() string // for the status line: "cpu avx512 · f32"
 	// Tune returns a label with the calibration that the model has for it.
 	Tune(l label.Label) label.Label
 	Close() error

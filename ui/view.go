@@ -309,7 +309,7 @@ func (m *root) statusParts() []part {
 		}
 	case m.enc != nil:
 		name := clean(m.info.Name)
-		model.texts = []string{name + " · " + clean(m.enc.Device()), name, ""}
+		model.texts = []string{name + " · " + clean(m.device), name, ""}
 		scale.texts = []string{m.scale(), fmt.Sprintf("δ %+.1f", m.score.Delta), ""}
 	}
 	return []part{model, scale, {t.quiet, m.running()}}
