@@ -20,6 +20,7 @@ import (
 	"github.com/charmbracelet/x/term"
 	"github.com/spf13/cobra"
 
+	"sigla/gallery/label"
 	"sigla/ui"
 )
 
@@ -39,6 +40,7 @@ type app struct {
 	progress       *progress
 	threads        int // to compute with; the explorer itself runs beside them
 	settings       settings
+	labels         *label.Set // that the settings name, once it was read
 	root           *cobra.Command
 	began          bool  // a command began its work
 	err            error // of its work

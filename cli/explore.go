@@ -55,7 +55,7 @@ type exploration struct {
 // explore opens the explorer or, where standard output is no terminal, lists
 // the photos with their labels above the threshold.
 func (a *app) explore(ctx context.Context, e exploration) error {
-	set, save, err := a.labelSet(e.store)
+	set, save, err := a.labelSet(ctx, e.store)
 	if err != nil {
 		return err
 	}

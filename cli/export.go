@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sigla/gallery"
 	"sigla/gallery/label"
-	"sigla/gallery/sidecar"
 	"sigla/internal/atomicfile"
 )
 
@@ -48,12 +48,12 @@ type exportOptions struct {
 // exportRun is what an exporter is made with.
 type exportRun struct {
 	exportOptions
-	w       io.Writer       // for kinds that are one file
-	set     label.Set       // without private labels
-	private map[string]bool // those, folded
-	model   string
-	bias    float64
-	fail    func(error) // names a photo that could not be exported; the rest goes on
+	w     io.Writer // for kinds that are one file
+	set   label.Set // without private labels
+	words *gallery.Vocabulary
+	model string
+	bias  float64
+	fail  func(error) // names a photo that could not be exported; the rest goes on
 }
 
 func (a *app) exportCommand() *cobra.Command {
@@ -67,7 +67,7 @@ func (a *app) exportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export PATH... --as KIND",
 		Short: "Write labels and tags in a form that other programs read",
-		Long: `Export what the photos under PATH are labelled with: the labels that the model gives at least their threshold, and the tags that photos and sidecars have already. A label that a person rejected is left out; private labels are never exported. Photos are only read.
+		Long: `Export what the photos under PATH are labelled with: the labels that the model gives at least their threshold, and the tags that photos and sidecars have already. A label that a person rejected is left out; private labels are never exported with a photo. Photos are only read.
 
 KIND is one of:
 ` + list.String() + `
@@ -111,7 +111,7 @@ sigla export Pictures --as links -o ByLabel --labels dog,cat`,
 var exportSources = []string{"all", "model", "tags"}
 
 func (a *app) runExport(ctx context.Context, args []string, kind exportKind, opt exportOptions) error {
-	set, _, err := a.labelSet(userLabels())
+	set, _, err := a.labelSet(ctx, userLabels())
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func (a *app) runExport(ctx context.Context, args []string, kind exportKind, opt
 		return err
 	}
 	x := &exportRun{exportOptions: opt, w: a.stdout, bias: a.settings.bias, fail: a.fail}
-	x.set, x.private = public(set)
+	x.set, x.words = public(set), gallery.NewVocabulary(set)
 	if kind.folder || opt.output == "" || opt.output == "-" {
 		return a.exportTo(ctx, x, kind, paths)
 	}
@@ -139,19 +139,14 @@ func (a *app) runExport(ctx context.Context, args []string, kind exportKind, opt
 	return nil
 }
 
-// public returns the set without its private labels, and all names of those.
-func public(set label.Set) (label.Set, map[string]bool) {
-	private := make(map[string]bool)
+// public returns the set without its private labels.
+func public(set label.Set) label.Set {
 	var labels []label.Label
-	for _, l := range set.Labels {
-		if !l.Private {
-			labels = append(labels, l)
-			continue
-		}
-		for _, name := range append([]string{l.Name}, l.Synonyms...) {
-			private[sidecar.Fold(name)] = true
+	for i, private := range set.Private() {
+		if !private {
+			labels = append(labels, set.Labels[i])
 		}
 	}
 	set.Labels = labels
-	return set, private
+	return set
 }

@@ -89,54 +89,54 @@ func (c *collector) labels(p gallery.Photo, answers []catalog.Decision) []export
 	if c.scorer != nil {
 		scores = c.scorer.scores(c.g.Vector(p.ID))
 	}
+	answers = c.x.words.Answers(answers)
 	rejected := make(map[string]bool)
 	for _, d := range answers {
-		rejected[sidecar.Fold(d.Label)] = d.Verdict == catalog.Reject
+		names := []string{d.Label}
+		if i := c.x.words.Find(d.Label); i >= 0 {
+			names = c.x.words.Names(i)
+		}
+		for _, name := range names {
+			rejected[sidecar.Fold(name)] = d.Verdict == catalog.Reject
+		}
 	}
-	// add adds a tag, unless one by that name is there already, with the
-	// probability of the label that it is.
-	add := func(tag sidecar.Tag, source string) {
-		name := tag.String()
-		if key := sidecar.Fold(name); rejected[key] || c.x.private[key] {
+	meant := make(map[int]bool) // labels that are listed, by whatever name
+	// add lists a tag, with the probability of the label that it is.
+	add := func(name, source string) {
+		means := c.x.words.Means(name)
+		if rejected[sidecar.Fold(name)] || c.x.words.Hides(name) {
 			return
 		}
 		l := exportedLabel{Name: name, Source: source}
-		is := sidecar.Tags{Tags: []sidecar.Tag{tag}}.Set()
 		for i := range scores {
-			if is.Has(scores[i].Label) {
+			if slices.Contains(means, c.x.words.Find(scores[i].Label)) {
 				l.Probability = &scores[i].Probability
 				break
 			}
 		}
+		for _, i := range means {
+			meant[i] = true
+		}
 		list = append(list, l)
 	}
-	var tags sidecar.Tags
 	if c.x.from != "model" {
-		tags = c.g.Tags(p.ID)
-		tags.People = nil // they are in the picture, not what it is tagged with
-		for _, t := range tags.Tags {
-			add(t, "tag")
+		tags := c.g.Tags(p.ID)
+		for _, t := range tags.Tags { // but not people, who are in the picture
+			add(t.String(), "tag")
 		}
+		tags.People = nil
 		for _, d := range answers {
-			if t := (sidecar.Tag{Path: strings.Split(d.Label, "|")}); !tags.Set().Has(d.Label) {
-				add(t, "person")
-				tags.Tags = append(tags.Tags, t)
+			if i := c.x.words.Find(d.Label); d.Verdict == catalog.Accept && !meant[i] && !tags.Set().Has(d.Label) {
+				add(d.Label, "person")
 			}
 		}
 	}
-	has := tags.Set()
 	for _, s := range scores {
-		if s.above && !c.named(has, s.Label) {
-			add(sidecar.Tag{Path: strings.Split(s.Label, "|")}, "model")
+		if i := c.x.words.Find(s.Label); s.above && !meant[i] {
+			add(c.x.words.Path(i), "model")
 		}
 	}
 	return list
-}
-
-// named reports whether a label, by its name or a synonym, is among tags.
-func (c *collector) named(has sidecar.Set, name string) bool {
-	l := c.x.set.Labels[c.x.set.Index(name)]
-	return has.Has(name) || slices.ContainsFunc(l.Synonyms, has.Has)
 }
 
 func hashFile(path string) (catalog.Hash, error) {

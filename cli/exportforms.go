@@ -6,9 +6,14 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
+
+	"sigla/gallery"
+	"sigla/gallery/label"
+	"sigla/gallery/sidecar"
 )
 
 // jsonLines is --as jsonl.
@@ -141,51 +146,51 @@ func (t *exiftoolJSON) end(bool) error {
 	return t.w.Flush()
 }
 
-// keywordList is --as keywords: names indented by tabs below their parents,
-// synonyms in braces, as Lightroom exports and imports them.
+// keywordList is --as keywords: the label set, private labels among them, and
+// behind it the tags that are none of its labels.
 type keywordList struct {
-	x     *exportRun
-	names map[string][]string // label → synonyms
+	x    *exportRun
+	tags map[string]string // by what spellings have in common
 }
 
 func newKeywordList(x *exportRun) (exporter, error) {
-	k := &keywordList{x, make(map[string][]string)}
-	if x.from != "tags" {
-		for _, l := range x.set.Labels {
-			k.names[l.Name] = l.Synonyms
-		}
-	}
-	return k, nil
+	return &keywordList{x, make(map[string]string)}, nil
 }
 
 func (k *keywordList) photo(e exported) error {
 	for _, l := range e.Labels {
-		if _, known := k.names[l.Name]; !known {
-			k.names[l.Name] = nil
+		if key := sidecar.Fold(l.Name); k.tags[key] == "" {
+			k.tags[key] = l.Name
 		}
 	}
 	return nil
 }
 
-func (k *keywordList) end(bool) error {
-	w := bufio.NewWriter(k.x.w)
-	var above []string // path of the line before
-	paths := make([][]string, 0, len(k.names))
-	for name := range k.names {
-		paths = append(paths, strings.Split(name, "|"))
+func (k *keywordList) end(whole bool) error {
+	if !whole {
+		return nil
 	}
-	slices.SortFunc(paths, slices.Compare)
-	for _, path := range paths {
-		for i, name := range path {
-			if i < len(above) && slices.Equal(path[:i+1], above[:i+1]) {
-				continue
-			}
-			w.WriteString(strings.Repeat("\t", i) + name + "\n")
-		}
-		for _, synonym := range k.names[strings.Join(path, "|")] {
-			w.WriteString(strings.Repeat("\t", len(path)) + "{" + synonym + "}\n")
-		}
-		above = path
+	words := k.x.words
+	if k.x.from == "tags" {
+		words = gallery.NewVocabulary(label.Set{})
 	}
-	return w.Flush()
+	set := words.Set()
+	for _, key := range slices.SortedFunc(maps.Keys(k.tags), compareKeywords) {
+		if words.Find(key) < 0 {
+			set.Labels = append(slices.Clip(set.Labels), label.Label{Name: k.tags[key]})
+		}
+	}
+	list, err := set.Keywords()
+	if err != nil {
+		for _, err := range apart(err) {
+			k.x.fail(fmt.Errorf("export keywords: %w", err))
+		}
+	}
+	_, err = k.x.w.Write(list)
+	return err
+}
+
+// compareKeywords has what is below a keyword follow it.
+func compareKeywords(a, b string) int {
+	return slices.Compare(strings.Split(a, "|"), strings.Split(b, "|"))
 }

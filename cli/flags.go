@@ -47,7 +47,7 @@ var options = []option{
 	{name: "precision", value: "name", initial: "auto", choices: []string{"auto", "f32", "bf16", "int8"},
 		help: "how to compute: auto, f32, bf16 or int8",
 		set:  func(s *settings, text string) error { s.precision = text; return nil }},
-	{name: "labels", value: "list", help: "labels: a comma list, a file (lines or TOML), or a saved set's name (the everyday set)",
+	{name: "labels", value: "list", help: "labels: a comma list, a file (lines, TOML, a keyword list, digikam4.db), tags:FOLDER, or a saved set's name (the everyday set)",
 		set: func(s *settings, text string) error { s.labels = text; return nil }},
 	{name: "template", value: "text", many: true, help: "what a label is put into, {} is the label; may be repeated (" + strconv.Quote(label.DefaultTemplate) + ")",
 		set: func(s *settings, text string) error {

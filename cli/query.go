@@ -2,10 +2,8 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	"sigla/gallery"
 	"sigla/gallery/photo"
@@ -85,8 +83,13 @@ func (a *app) selection(ctx context.Context, g *gallery.Gallery, enc *encoder, q
 	if w.Answers, err = g.Decisions(ctx); err != nil {
 		return gallery.Selection{}, err
 	}
+	set, _, err := a.labelSet(ctx, userLabels())
+	if err != nil {
+		return gallery.Selection{}, err
+	}
+	w.Words = gallery.NewVocabulary(set)
 	if names := q.Labels(); len(names) > 0 {
-		if w.Label, err = a.labelWitness(ctx, g, enc, names); err != nil {
+		if w.Label, err = a.labelWitness(ctx, g, enc, w.Words, names); err != nil {
 			return gallery.Selection{}, err
 		}
 	}
@@ -94,30 +97,20 @@ func (a *app) selection(ctx context.Context, g *gallery.Gallery, enc *encoder, q
 }
 
 // checkLabels says which of the labels in a query's filters there are not.
-func (a *app) checkLabels(q query.Query) error {
-	set, _, err := a.labelSet(userLabels())
+func (a *app) checkLabels(ctx context.Context, q query.Query) error {
+	set, _, err := a.labelSet(ctx, userLabels())
 	if err != nil {
 		return err
 	}
-	var unknown []string
-	for _, name := range q.Labels() {
-		if set.Index(name) < 0 {
-			unknown = append(unknown, fmt.Sprintf("%q", name))
-		}
-	}
-	if len(unknown) > 0 {
-		return usageError{errors.New("label: is for labels of the set; it has no " + strings.Join(unknown, ", ") + ": see --labels")}
+	if err := gallery.NewVocabulary(set).Unknown(q); err != nil {
+		return usageError{fmt.Errorf("%w; label: is for labels of the set: see --labels", err)}
 	}
 	return nil
 }
 
 // labelWitness reads the labels of these names as sigla score does.
-func (a *app) labelWitness(ctx context.Context, g *gallery.Gallery, enc *encoder, names []string) (func(int, string) (float64, bool, bool), error) {
-	set, _, err := a.labelSet(userLabels())
-	if err != nil {
-		return nil, err
-	}
-	s, err := newScorer(ctx, set, enc, &a.settings)
+func (a *app) labelWitness(ctx context.Context, g *gallery.Gallery, enc *encoder, words *gallery.Vocabulary, names []string) (func(int, string) (float64, bool, bool), error) {
+	s, err := newScorer(ctx, words.Set(), enc, &a.settings)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +121,7 @@ func (a *app) labelWitness(ctx context.Context, g *gallery.Gallery, enc *encoder
 	scores := g.Scores(classes, s.score.Logit)
 	columns := make(map[string]int)
 	for _, name := range names {
-		columns[name] = set.Index(name)
+		columns[name] = words.Find(name)
 	}
 	return func(id int, name string) (p float64, above, ok bool) {
 		column, known := columns[name]

@@ -29,7 +29,7 @@ find . -name '*.jpg' -print0 | sigla score -0 --format csv -`,
 }
 
 func (a *app) runScore(ctx context.Context, args []string) error {
-	set, _, err := a.labelSet(userLabels())
+	set, _, err := a.labelSet(ctx, userLabels())
 	if err != nil {
 		return err
 	}

@@ -71,7 +71,7 @@ func (a *app) runSearch(ctx context.Context, line string, args []string, limit i
 	if err != nil {
 		return err
 	}
-	if err := a.checkLabels(q); err != nil {
+	if err := a.checkLabels(ctx, q); err != nil {
 		return err
 	}
 	paths, err := a.paths(args)

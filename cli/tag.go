@@ -60,7 +60,7 @@ sigla undo`,
 }
 
 func (a *app) runTag(ctx context.Context, args []string, opt tagOptions, naming sidecar.Naming) error {
-	set, _, err := a.labelSet(userLabels())
+	set, _, err := a.labelSet(ctx, userLabels())
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (a *app) runTag(ctx context.Context, args []string, opt tagOptions, naming 
 
 // tagger has labels set by the model.
 func (a *app) tagger(ctx context.Context, g *gallery.Gallery, set label.Set, enc *encoder) (gallery.Tagger, error) {
-	open, _ := public(set)
+	open := public(set)
 	s, err := newScorer(ctx, open, enc, &a.settings)
 	if err != nil {
 		return gallery.Tagger{}, err

@@ -20,7 +20,9 @@ func (a *app) undoCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "undo",
 		Short: "Take the last application of tags back, to the byte",
-		Long:  `Restore every sidecar that the last sigla tag --apply wrote, or that of --run ID. Sidecars that it made are removed. One that another program has changed since is left alone and named.`,
+		Long: `Restore every sidecar that the last sigla tag --apply wrote, or that of --run ID. Sidecars that it made are removed. One that another program has changed since is left alone and named.
+
+Runs are kept for a month, and the last 20 for as long as it takes; --list has those that are left.`,
 		Example: `sigla undo
 sigla undo --list
 sigla undo --run 20261125-093000-1`,

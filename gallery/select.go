@@ -44,6 +44,9 @@ type Witness struct {
 	Label func(id int, name string) (p float64, above, ok bool)
 	// Answers are a person's, by content.
 	Answers map[catalog.Hash][]catalog.Decision
+	// Words has tags count for the labels that they mean, by all names of these.
+	// It may be nil.
+	Words *Vocabulary
 }
 
 // selectRows is how many photos are looked at before others may change the
@@ -54,6 +57,11 @@ const selectRows = 1024
 // that of ctx.
 func (g *Gallery) Select(ctx context.Context, q query.Query, w Witness) (Selection, error) {
 	names := g.foldedTags()
+	var others [][]string
+	if w.Words != nil {
+		others = make([][]string, len(names))
+		onCores(runtime.GOMAXPROCS(0), len(names), func(_, i int) { others[i] = w.Words.others(names[i]) })
+	}
 	n := g.Len()
 	s := Selection{bits: make([]uint64, (n+63)/64)}
 	var count atomic.Int64
@@ -62,7 +70,7 @@ func (g *Gallery) Select(ctx context.Context, q query.Query, w Witness) (Selecti
 		if ctx.Err() != nil {
 			return
 		}
-		v := viewer{g: g, witness: w, names: names}
+		v := viewer{g: g, witness: w, names: names, others: others}
 		v.facts.Label = v.label
 		g.mu.RLock()
 		defer g.mu.RUnlock()
@@ -93,7 +101,8 @@ func (g *Gallery) foldedTags() []string {
 type viewer struct {
 	g       *Gallery
 	witness Witness
-	names   []string // of tags, folded
+	names   []string   // of tags, folded
+	others  [][]string // of the labels that those mean
 	facts   query.Facts
 	id      int
 }
@@ -118,10 +127,17 @@ func (v *viewer) look(id int) bool {
 	for _, number := range s.tags.names {
 		if int(number) < len(v.names) { // it was read a moment ago
 			f.Tags = append(f.Tags, v.names[number])
+			if v.others != nil {
+				f.Tags = append(f.Tags, v.others[number]...)
+			}
 		}
 	}
 	f.Accepted, f.Rejected = 0, 0
-	for _, d := range v.witness.Answers[s.Content] {
+	answers := v.witness.Answers[s.Content]
+	if v.witness.Words != nil && len(answers) > 1 {
+		answers = v.witness.Words.Answers(answers)
+	}
+	for _, d := range answers {
 		if d.Verdict == catalog.Accept {
 			f.Accepted++
 		} else {

@@ -52,8 +52,8 @@ type TagPlanner struct {
 	Tagger
 	g       *Gallery
 	answers map[catalog.Hash][]catalog.Decision
-	private map[string]bool // labels and synonyms, folded
-	stems   map[string]int  // how many files have one
+	words   *Vocabulary
+	stems   map[string]int // how many files have one
 }
 
 // NewTagPlanner reads a person's answers.
@@ -62,14 +62,7 @@ func (g *Gallery) NewTagPlanner(ctx context.Context, by Tagger) (*TagPlanner, er
 	if err != nil {
 		return nil, err
 	}
-	r := &TagPlanner{Tagger: by, g: g, answers: answers, private: make(map[string]bool), stems: make(map[string]int)}
-	for _, l := range by.Labels.Labels {
-		if l.Private {
-			for _, name := range append([]string{l.Name}, l.Synonyms...) {
-				r.private[sidecar.Fold(name)] = true
-			}
-		}
-	}
+	r := &TagPlanner{Tagger: by, g: g, answers: answers, words: NewVocabulary(by.Labels), stems: make(map[string]int)}
 	for _, p := range g.Photos() {
 		if p.State != Gone {
 			r.stems[stem(p.Path)] += 1 + len(p.Twins)
@@ -169,19 +162,27 @@ func (r *TagPlanner) photo(id int, exact bool) sidecar.Photo {
 	if !ok {
 		out.Files = sidecar.Look(p.Path, files[1:]...)
 	}
-	out.Change = r.change(id, out.Files, r.answers[p.Content])
+	e := r.words.gather(r.g.Tags(id), out.Files, r.answers[p.Content])
+	out.Change = r.change(id, &e)
+	out.Notes = e.notes()
 	return out
 }
 
-// Answers are what a person had answered about a photo. They are not to be
-// changed.
-func (r *TagPlanner) Answers(id int) []catalog.Decision { return r.answers[r.g.Content(id)] }
-
-// KnownFiles returns what ReadTags knows of a photo's files; nothing if that may
-// be out of date.
-func (g *Gallery) KnownFiles(id int) []sidecar.Known {
-	files, _ := g.knownFiles(id)
-	return files
+// Why tells the story of a tag of a photo, by what the plan goes by.
+func (r *TagPlanner) Why(id int, tag string) (Story, error) {
+	p := r.photo(id, false)
+	p.Change = sidecar.Change{}
+	q := Inquiry{Photo: p, Words: r.words, Said: r.answers[r.g.Content(id)], Model: r.Model}
+	if r.Judge != nil {
+		judged := r.Judge(id)
+		at := func(label int) int {
+			return slices.IndexFunc(judged, func(j Judgement) bool { return j.Label == label })
+		}
+		if i := r.words.Find(tag); i >= 0 && at(i) >= 0 {
+			q.Judge = func(label int) (Judgement, error) { return judged[at(label)], nil }
+		}
+	}
+	return q.Why(tag)
 }
 
 // knownFiles returns what ReadTags knows of a photo's files, as sidecar.Look
@@ -207,47 +208,70 @@ func (g *Gallery) knownFiles(id int) ([]sidecar.Known, bool) {
 }
 
 // change returns what a photo's labels and a person's answers ask for.
-func (r *TagPlanner) change(id int, files []sidecar.Known, answers []catalog.Decision) sidecar.Change {
+func (r *TagPlanner) change(id int, e *evidence) sidecar.Change {
 	var c sidecar.Change
-	said := make(map[string]bool)
-	for _, d := range answers {
-		key := sidecar.Fold(d.Label)
-		said[key] = true
+	for _, tag := range e.tags {
+		if r.words.Hides(tag) {
+			c.Private = append(c.Private, tag)
+		}
+	}
+	for _, a := range e.said {
 		switch {
-		case r.private[key], d.Verdict == catalog.Reject && d.Who == inSidecar:
-		case d.Verdict == catalog.Reject:
-			c.Reject = append(c.Reject, d.Label)
-		case !takenOut(d, files):
-			c.Accept = append(c.Accept, sidecar.Mark{Label: d.Label, Source: sidecar.User, When: d.When})
+		case a.label >= 0:
+			r.carryOut(&c, hearing{evidence: e, at: a.label})
+		case a.Verdict == catalog.Accept && !r.words.Hides(a.Label) && !e.takenOut(a.Decision):
+			c.Accept = append(c.Accept, sidecar.Mark{Label: a.Label, Source: sidecar.User, When: a.When})
+		case a.Verdict == catalog.Reject && a.Who != inSidecar:
+			c.Reject = append(c.Reject, a.Label)
+		}
+	}
+	for _, m := range e.ours { // of what has become private
+		if private := m.label >= 0 && r.words.Private(m.label) || m.label < 0 && r.words.Hides(m.Label); private && !slices.Contains(c.Withdraw, m.Label) {
+			c.Withdraw = append(c.Withdraw, m.Label)
 		}
 	}
 	if r.Judge == nil {
 		return c
 	}
-	ours := make(map[string]bool) // tags that sigla set by itself
-	for _, f := range files {
-		for _, m := range sidecar.Marks(f.Values) {
-			if m.Source == sidecar.Auto {
-				ours[sidecar.Fold(m.Label)] = true
-			}
-		}
-	}
-	has := r.g.Tags(id).Set()
 	judged := slices.Clone(r.Judge(id))
 	slices.SortStableFunc(judged, func(a, b Judgement) int { return cmp.Compare(b.P, a.P) })
-	for _, j := range judged {
-		l := r.Labels.Labels[j.Label]
-		key := sidecar.Fold(l.Name)
-		switch {
-		case said[key], l.Private:
-		case !j.Holds && ours[key]:
-			c.Withdraw = append(c.Withdraw, l.Name)
-		case j.Holds && !ours[key] && !has.Has(l.Name) && !slices.ContainsFunc(l.Synonyms, has.Has):
-			c.Accept = append(c.Accept, sidecar.Mark{Label: l.Name, Source: sidecar.Auto, P: j.P, Logit: j.Logit,
-				Model: r.Model, Bias: r.Bias, Threshold: l.Cutoff(), When: r.Now})
+	for i := range judged {
+		if h := (hearing{evidence: e, at: judged[i].Label, judge: &judged[i]}); h.answer() == nil && !r.words.Private(h.at) {
+			r.carryOut(&c, h)
 		}
 	}
 	return c
+}
+
+// carryOut adds what is decided on a label to a change. A label that is there
+// under another name is set under that.
+func (r *TagPlanner) carryOut(c *sidecar.Change, h hearing) {
+	act, rule := h.rule()
+	switch {
+	case act == Remove:
+		c.Reject = append(c.Reject, r.words.Names(h.at)...)
+		for _, t := range h.there {
+			if t.label == h.at {
+				c.Reject = append(c.Reject, t.tag)
+			}
+		}
+	case act == TakeBack:
+		for _, m := range h.ours {
+			if m.label == h.at && !slices.Contains(c.Withdraw, m.Label) {
+				c.Withdraw = append(c.Withdraw, m.Label)
+			}
+		}
+	case rule == RuleAccepted:
+		name := r.words.Path(h.at)
+		if i := slices.IndexFunc(h.there, func(t tagOf) bool { return t.label == h.at }); i >= 0 {
+			name = h.there[i].tag
+		}
+		c.Accept = append(c.Accept, sidecar.Mark{Label: name, Source: sidecar.User, When: h.answer().When})
+	case act == Set:
+		l, j := r.words.set.Labels[h.at], h.judge
+		c.Accept = append(c.Accept, sidecar.Mark{Label: r.words.Path(h.at), Source: sidecar.Auto, P: j.P, Logit: j.Logit,
+			Model: r.Model, Bias: r.Bias, Threshold: l.Cutoff(), When: r.Now})
+	}
 }
 
 // inSidecar is who rejects a label by taking it out of a sidecar. Somebody who
@@ -255,20 +279,13 @@ func (r *TagPlanner) change(id int, files []sidecar.Known, answers []catalog.Dec
 // here this one takes nothing out that others wrote.
 const inSidecar = "sidecar"
 
-// takenOut reports whether what a person accepted was written and has been taken
-// out of a sidecar since.
-func takenOut(d catalog.Decision, files []sidecar.Known) bool {
-	for _, f := range files {
-		for _, m := range sidecar.Missing(f.Values) {
-			if isOf(d, m) && !answersTo(d, m) {
-				return true
-			}
-		}
-	}
-	return false
+// takenOut reports whether what a person accepted, and what is no label, was
+// written and has been taken out of a sidecar since.
+func (e *evidence) takenOut(d catalog.Decision) bool {
+	return slices.ContainsFunc(e.missing, func(m markOf) bool {
+		return sidecar.Fold(d.Label) == sidecar.Fold(m.Label) && !answersTo(d, m.Mark)
+	})
 }
-
-func isOf(d catalog.Decision, m sidecar.Mark) bool { return sidecar.Fold(d.Label) == sidecar.Fold(m.Label) }
 
 // answersTo reports whether an answer is later than a mark, and not what led to
 // it. Marks have whole seconds.
@@ -279,6 +296,12 @@ func answersTo(d catalog.Decision, m sidecar.Mark) bool {
 	return !d.When.Before(m.When)
 }
 
+// isOf reports whether an answer and a mark are about one label.
+func (v *Vocabulary) isOf(d catalog.Decision, m sidecar.Mark) bool {
+	i := v.resolve(d.Label)
+	return sidecar.Fold(d.Label) == sidecar.Fold(m.Label) || i >= 0 && i == v.resolve(m.Label)
+}
+
 // rejections are the answers that missing tags of a photo stand for. Of those
 // only the ones stay in the plan that are not remembered yet.
 func (r *TagPlanner) rejections(id int, p *sidecar.PhotoPlan) (list []catalog.Decision) {
@@ -286,7 +309,7 @@ func (r *TagPlanner) rejections(id int, p *sidecar.PhotoPlan) (list []catalog.De
 	var missing []sidecar.Mark
 	for _, m := range p.Missing {
 		answered := slices.ContainsFunc(slices.Concat(r.answers[content], list), func(d catalog.Decision) bool {
-			return isOf(d, m) && (d.Verdict == catalog.Reject || answersTo(d, m))
+			return r.words.isOf(d, m) && (d.Verdict == catalog.Reject || answersTo(d, m))
 		})
 		if content != (catalog.Hash{}) && !answered {
 			missing = append(missing, m)

@@ -71,6 +71,19 @@ func TestQueries(t *testing.T) {
 	}
 }
 
+// TestLabelGoneFromQuery: a filter whose label has gone from the set says so; it
+// finds a label by its synonym.
+func TestLabelGoneFromQuery(t *testing.T) {
+	dir := photos(t, 4)
+	d := open(t, 120, 40, dir, func(o *Options) {
+		o.Labels = names("red", "green")
+		o.Labels.Labels[0].Synonyms = []string{"rot"}
+	}).start()
+	d.press("/").write("label:rot").press("enter").has("2 of 4 photos")
+	d.press("tab", "x").has("there is no label rot", "0 of 4 photos")
+	d.press("u").has("2 of 4 photos").hasNot("there is no label")
+}
+
 // TestFiltersWithoutModel: filters need none.
 func TestFiltersWithoutModel(t *testing.T) {
 	dir := photos(t, 4)

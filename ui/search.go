@@ -112,10 +112,8 @@ func (s searcher) parse(text string, isPhoto func(string) bool) (grammar.Query, 
 	if err != nil {
 		return q, err
 	}
-	for _, name := range q.Labels() {
-		if s.set.Index(name) < 0 {
-			return q, fmt.Errorf("query: there is no label %s; tab completes those that are there", name)
-		}
+	if err := gallery.NewVocabulary(s.set).Unknown(q); err != nil {
+		return q, fmt.Errorf("%w; tab completes those that are there", err)
 	}
 	return q, nil
 }

@@ -23,15 +23,16 @@ func (d desk) selected(ctx context.Context, q grammar.Query) func(id int) bool {
 		return nil
 	}
 	answers, _ := d.g.Decisions(ctx) // a catalog that fails says so by itself
-	s, _ := d.g.Select(ctx, q, gallery.Witness{Label: d.witness.of(d.scores, q), Answers: answers})
+	words := gallery.NewVocabulary(d.witness.set)
+	s, _ := d.g.Select(ctx, q, gallery.Witness{Label: d.witness.of(d.scores, q, words), Answers: answers, Words: words})
 	return s.Has
 }
 
 // of returns what Select asks about the labels of a query.
-func (w witness) of(scores *gallery.Scores, q grammar.Query) func(id int, name string) (float64, bool, bool) {
+func (w witness) of(scores *gallery.Scores, q grammar.Query, words *gallery.Vocabulary) func(id int, name string) (float64, bool, bool) {
 	at := map[string]int{}
 	for _, name := range q.Labels() {
-		if i := w.set.Index(name); i >= 0 {
+		if i := words.Find(name); i >= 0 {
 			at[grammar.Fold(name)] = i
 		}
 	}

@@ -171,6 +171,20 @@ func listDecisions(ctx context.Context, db interface {
 	return list, err
 }
 
+// History returns all answers about a photo, the oldest first, those among
+// them that others have taken the place of, or that were taken back.
+func (c *Catalog) History(ctx context.Context, photo Hash) ([]Decision, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(c.path(logName))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, c.wrap("list answers", err)
+	}
+	decisions, _ := decodeLines(data)
+	return slices.DeleteFunc(decisions, func(d Decision) bool { return d.Photo != photo }), nil
+}
+
 // logBehind reports whether log and database are apart.
 func (c *Catalog) logBehind(ctx context.Context) (bool, error) {
 	var known int64

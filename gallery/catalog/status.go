@@ -80,6 +80,16 @@ func (c *Catalog) rootStatus(ctx context.Context) ([]RootStatus, error) {
 	return list, err
 }
 
+// Models returns the models that the catalog has vectors of.
+func (c *Catalog) Models(ctx context.Context) ([]Model, error) {
+	status, err := c.modelStatus(ctx)
+	var list []Model
+	for _, m := range status {
+		list = append(list, m.Model)
+	}
+	return list, c.wrap("list models", err)
+}
+
 func (c *Catalog) modelStatus(ctx context.Context) ([]ModelStatus, error) {
 	ledger, err := readLedger(ctx, c.db)
 	if err != nil {

@@ -61,7 +61,37 @@ func (s Set) check() *flaw {
 		}
 		seen[name] = true
 	}
-	return s.checkParents()
+	if f := s.checkParents(); f != nil {
+		return f
+	}
+	return s.checkPaths()
+}
+
+// checkPaths refuses two labels that would be written alike: owl below birds,
+// and birds|owl.
+func (s Set) checkPaths() *flaw {
+	at := make(map[string]int, len(s.Labels))
+	for i, l := range s.Labels {
+		at[fold(l.Name)] = i
+	}
+	for i, l := range s.Labels {
+		length := len(l.Name)
+		for k, ok := i, true; ok && s.Labels[k].Parent != "" && length <= maxText; {
+			length += 1 + len(s.Labels[k].Parent)
+			k, ok = at[fold(s.Labels[k].Parent)]
+		}
+		if length > maxText {
+			return &flaw{i, "parent", fmt.Sprintf("label %q: its path is longer than %d bytes", l.Name, maxText)}
+		}
+	}
+	first := make(map[string]int, len(s.Labels))
+	for i, path := range s.Paths() {
+		if k, ok := first[fold(path)]; ok {
+			return &flaw{i, "name", fmt.Sprintf("labels %q and %q are one by their paths: %s", s.Labels[k].Name, s.Labels[i].Name, path)}
+		}
+		first[fold(path)] = i
+	}
+	return nil
 }
 
 // check looks at everything that can be said of label i by itself.
@@ -82,6 +112,9 @@ func (l Label) check(i int) *flaw {
 			return &flaw{i, t.key, fmt.Sprintf("label %q: %s %v", l.Name, t.key, err)}
 		}
 	}
+	if l.Parent != "" && !hasParts(l.Parent) {
+		return &flaw{i, "parent", fmt.Sprintf("label %q: a part of its parent is empty or starts or ends with a space", l.Name)}
+	}
 	// Written so that NaN fails.
 	switch {
 	case l.Threshold != 0 && !(l.Threshold > 0 && l.Threshold < 1):
@@ -101,12 +134,20 @@ func (l Label) checkName(i int) *flaw {
 	if err := checkText(l.Name); err != nil {
 		return &flaw{i, "name", fmt.Sprintf("label %q: its name %v", l.Name, err)}
 	}
-	for part := range strings.SplitSeq(l.Name, "|") {
-		if part == "" || part != strings.TrimSpace(part) {
-			return &flaw{i, "name", fmt.Sprintf("label %q: a part of its name is empty or starts or ends with a space", l.Name)}
-		}
+	if !hasParts(l.Name) {
+		return &flaw{i, "name", fmt.Sprintf("label %q: a part of its name is empty or starts or ends with a space", l.Name)}
 	}
 	return nil
+}
+
+// hasParts reports whether no part of a path is empty or has spaces around it.
+func hasParts(path string) bool {
+	for part := range strings.SplitSeq(path, "|") {
+		if part == "" || part != strings.TrimSpace(part) {
+			return false
+		}
+	}
+	return true
 }
 
 // checkParents refuses labels that are above themselves, which would send

@@ -101,3 +101,48 @@ func (s Set) Index(name string) int {
 	}
 	return -1
 }
+
+// Paths returns the paths of the labels, which programs write: the name of each
+// below those of its parents. A parent that is no label of the set is a path by
+// itself.
+func (s Set) Paths() []string {
+	at := make(map[string]int, len(s.Labels))
+	for i, l := range s.Labels {
+		at[fold(l.Name)] = i
+	}
+	paths := make([]string, len(s.Labels))
+	var path func(i int) string // valid sets have no loops
+	path = func(i int) string {
+		if l := s.Labels[i]; paths[i] == "" && l.Parent == "" {
+			paths[i] = l.Name
+		} else if above, ok := at[fold(l.Parent)]; paths[i] == "" && ok {
+			paths[i] = path(above) + "|" + l.Name
+		} else if paths[i] == "" {
+			paths[i] = l.Parent + "|" + l.Name
+		}
+		return paths[i]
+	}
+	for i := range s.Labels {
+		path(i)
+	}
+	return paths
+}
+
+// Private returns which labels are never written to files: those that say so,
+// and those below them, whose paths would tell.
+func (s Set) Private() []bool {
+	paths := s.Paths()
+	private := make(map[string]bool)
+	for i, l := range s.Labels {
+		if l.Private {
+			private[fold(paths[i])] = true
+		}
+	}
+	list := make([]bool, len(paths))
+	for i, path := range paths {
+		for rest := fold(path); rest != "" && !list[i]; rest = rest[:max(0, strings.LastIndexByte(rest, '|'))] {
+			list[i] = private[rest]
+		}
+	}
+	return list
+}

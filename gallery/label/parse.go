@@ -9,33 +9,56 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
+	"golang.org/x/text/encoding/unicode"
 )
 
 // Parse reads a label set from the contents of the file called name: TOML if
-// the name ends in .toml or a line says [[label]], else plain text.
+// the name ends in .toml or a line says [[label]], a keyword list (see
+// ParseKeywords) if a line is indented by a tab, else plain text.
 //
 // TOML has [[label]] entries with the keys name, prompts, negatives, synonyms,
 // private, threshold, bias, scale, group and parent, and before them, if
 // wanted, the set's name and templates. Other keys are errors.
 //
 // Plain text has one name a line. Lines that start with # and empty lines do
-// not count. A byte order mark and any line ends are accepted in both.
+// not count. A byte order mark, UTF-16 behind one, and any line ends are
+// accepted in all of them.
 //
 // Errors say file and line: "read labels pets.toml:3: …".
 func Parse(name string, data []byte) (Set, error) {
-	if len(data) > maxFile {
-		return Set{}, fmt.Errorf("read labels %s: %d bytes are no label set (the limit is %d)", name, len(data), maxFile)
+	data, err := decode(name, data)
+	switch {
+	case err != nil:
+		return Set{}, err
+	case isTOML(name, data):
+		return finish(name, parseTOML, data)
+	case isKeywords(data):
+		return finish(name, readKeywords, data)
 	}
-	data = bytes.TrimPrefix(data, []byte("\ufeff"))
-	var set Set
-	var at places
-	if isTOML(name, data) {
-		var err error
-		if set, at, err = parseTOML(name, data); err != nil {
-			return Set{}, err
+	return finish(name, parsePlain, data)
+}
+
+// decode returns the text of a file in UTF-8, without byte order marks.
+func decode(name string, data []byte) ([]byte, error) {
+	if len(data) > maxFile {
+		return nil, fmt.Errorf("read labels %s: %d bytes are no label set (the limit is %d)", name, len(data), maxFile)
+	}
+	for _, mark := range []string{"\xff\xfe", "\xfe\xff"} {
+		if bytes.HasPrefix(data, []byte(mark)) {
+			var err error
+			if data, err = unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewDecoder().Bytes(data); err != nil {
+				return nil, fmt.Errorf("read labels %s: %w", name, err)
+			}
 		}
-	} else {
-		set, at = parsePlain(data)
+	}
+	return bytes.TrimLeft(data, "\ufeff"), nil
+}
+
+// finish reads a set and checks it.
+func finish(name string, read func(string, []byte) (Set, places, error), data []byte) (Set, error) {
+	set, at, err := read(name, data)
+	if err != nil {
+		return Set{}, err
 	}
 	if set.Name == "" {
 		base := filepath.Base(name)
@@ -113,7 +136,7 @@ func isTOML(name string, data []byte) bool {
 	return false
 }
 
-func parsePlain(data []byte) (Set, places) {
+func parsePlain(_ string, data []byte) (Set, places, error) {
 	var set Set
 	at := places{data, make(map[place]int)}
 	offset := 0
@@ -125,7 +148,7 @@ func parsePlain(data []byte) (Set, places) {
 		}
 		offset += len(line)
 	}
-	return set, at
+	return set, at, nil
 }
 
 // tidy takes the spaces off a name and off its parts: "animals | owl".

@@ -70,7 +70,7 @@ func TestParseErrors(t *testing.T) {
 		{"a.txt", "cat\na\x1b[31m\n", `a.txt:2: label "a\x1b[31m": its name has the control character U+001B`},
 		{"a.txt", "cat\na\tb\n", `a.txt:2: label "a\tb": its name has the control character U+0009`},
 		{"a.txt", "caf\xe9\n", `a.txt:1: label "caf\xe9": its name is not UTF-8`},
-		{"a.txt", "\xff\xfec\x00a\x00t\x00", `its name is not UTF-8`},
+		{"a.txt", "\xff\xfec\x00\x07\x00", `its name has the control character U+0007`},
 		{"a.txt", "x\n" + strings.Repeat("y", 1001), `a.txt:2: label "yyy`},
 		{"a.toml", entry + "treshold = 0.5\n", `a.toml:3: unknown key "label.treshold"`},
 		{"a.toml", "labels = []\n", `a.toml:1: unknown key "labels"`},
@@ -91,6 +91,8 @@ func TestParseErrors(t *testing.T) {
 		{"a.toml", entry + "group = \"\\u0007\"\n", `a.toml:3: label "a": group has the control character U+0007`},
 		{"a.toml", entry + "parent = \"A\"\n", `a.toml:3: label "a" is its own ancestor`},
 		{"a.toml", entry + "parent = \"b\"\n[[label]]\nname = \"b\"\nparent = \"a\"\n", `a.toml:3: label "a" is its own ancestor`},
+		{"a.toml", entry + "parent = \"b|\"\n", `a.toml:3: label "a": a part of its parent is empty`},
+		{"a.toml", entry + "parent = \"B\"\n[[label]]\nname = \"b|A\"\n", `a.toml:5: labels "a" and "b|A" are one by their paths: b|A`},
 		{"a.toml", "templates = [\"a photo\"]\n" + entry, `a.toml:1: template "a photo" has no {}`},
 		{"a.toml", "name = \"\\u2028\"\n" + entry, `a.toml:1: the set's name has the control character U+2028`},
 	} {
@@ -124,14 +126,15 @@ func TestParseBounds(t *testing.T) {
 	}
 }
 
-// A chain of parents as long as a set may be is no loop and takes no time.
+// A chain of parents as long as a set may be is no loop and takes no time, but
+// is no path that can be written.
 func TestLongAncestry(t *testing.T) {
 	var set Set
 	for i := range maxLabels {
 		set.Labels = append(set.Labels, Label{Name: fmt.Sprint(i), Parent: fmt.Sprint(i + 1)})
 	}
-	if err := set.Validate(); err != nil {
-		t.Error(err)
+	if err := set.Validate(); err == nil || !strings.Contains(err.Error(), "its path is longer than 1000 bytes") {
+		t.Errorf("got error %v", err)
 	}
 	set.Labels[maxLabels-1].Parent = "5000"
 	if err := set.Validate(); err == nil || !strings.Contains(err.Error(), "its own ancestor") {

@@ -30,7 +30,24 @@ func closest(name string, names []string) string {
 	if known := others[name]; known != "" {
 		return known
 	}
-	if i := slices.IndexFunc(names, func(known string) bool { return strings.HasPrefix(known, name) }); i >= 0 {
+	return nearest(name, names)
+}
+
+// Nearest returns the one of the names that may be meant by another, whatever
+// its case, or "" if none is near.
+func Nearest(name string, names []string) string {
+	folded := make([]string, len(names))
+	for i, known := range names {
+		folded[i] = Fold(known)
+	}
+	if i := slices.Index(folded, nearest(Fold(name), folded)); i >= 0 {
+		return names[i]
+	}
+	return ""
+}
+
+func nearest(name string, names []string) string {
+	if i := slices.IndexFunc(names, func(known string) bool { return strings.HasPrefix(known, name) }); i >= 0 && name != "" {
 		return names[i]
 	}
 	best, least := "", max(1, len(name)/3)+1

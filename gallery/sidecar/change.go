@@ -25,6 +25,8 @@ type Change struct {
 	// another sidecar. Some programs no longer see them once there is a sidecar
 	// with tags, so they are copied with the first tag that is set.
 	Known []string `json:"known,omitempty"`
+	// Private are the labels of tags that are not copied all the same.
+	Private []string `json:"private,omitempty"`
 }
 
 // written are the fields that every tag is written to; alsoWritten are those
@@ -177,7 +179,7 @@ func settle(values []Value, c Change, elsewhere []File) (settlement, error) {
 			acts = acts || slices.ContainsFunc(old, func(m Mark) bool { return Fold(m.Label) == Fold(tags[i].String()) })
 		}
 	}
-	s.assign(marks, len(standing))
+	s.assign(marks, len(standing), c.Private)
 	s.same = len(s.reject) == 0 && (!acts || equalMarks(s.marks, old))
 	return s, nil
 }
@@ -206,8 +208,9 @@ func (s *settlement) report(t Tag, gone bool, standing int) {
 }
 
 // assign finds which tags are written to which fields: those of marks, of which
-// so many stand already, and with them what others have elsewhere only.
-func (s *settlement) assign(marks []Mark, standing int) {
+// so many stand already, and with them what others have elsewhere only, but for
+// what is private.
+func (s *settlement) assign(marks []Mark, standing int, private []string) {
 	has := make(map[place]bool, len(s.others))
 	fields := slices.Clone(written)
 	for _, v := range s.others {
@@ -233,7 +236,7 @@ func (s *settlement) assign(marks []Mark, standing int) {
 			}
 		}
 		switch {
-		case len(m.Fields) == 0:
+		case len(m.Fields) == 0, !ours && names(private, m.Label):
 		case ours:
 			spread = true
 			s.marks = append(s.marks, m)

@@ -1,6 +1,9 @@
 package sidecar
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // A Set answers which names a photo is tagged with.
 type Set struct {
@@ -45,3 +48,30 @@ func (s Set) Has(name string) bool {
 // Fold returns what spellings of one name have in common. It is for comparing
 // only.
 func Fold(name string) string { return fold(clean(name)) }
+
+// Spells returns the values of a field in the file that stand for a tag, as they
+// are written there: its path, or its last name or all of it in one word.
+func (f File) Spells(field Field, t Tag) (texts []string) {
+	separator, ok := field.keywords()
+	if !ok {
+		return nil
+	}
+	path := folded(t.Path)
+	words := []string{path[len(path)-1], strings.Join(path, "|"), strings.Join(path, "/")}
+	for _, v := range f.Values {
+		if v.Field != field {
+			continue
+		}
+		keys := folded(split(v.Text, separator))
+		if slices.Equal(keys, path) || len(keys) == 1 && slices.Contains(words, keys[0]) {
+			texts = append(texts, v.Text)
+		}
+	}
+	return texts
+}
+
+// Flat reports whether a field has single words only, and no paths.
+func (f Field) Flat() bool {
+	separator, _ := f.keywords()
+	return separator == ""
+}

@@ -1,6 +1,9 @@
 package sidecar
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 func TestSet(t *testing.T) {
 	tags := Merge(File{"a.xmp", []Value{
@@ -20,5 +23,30 @@ func TestSet(t *testing.T) {
 	}
 	if (Set{}).Has("owl") || (Tags{}).Set().Has("") {
 		t.Error("no tags have a name")
+	}
+}
+
+// Every source of a merged tag has a text that stands for it.
+func TestSpells(t *testing.T) {
+	f := File{"photo.jpg.xmp", []Value{
+		{Subject, "Owl"}, {Subject, "animals|birds|owl"}, {Subject, "birds"}, {Subject, "AC/DC"},
+		{HierarchicalSubject, "animals|birds|owl"}, {TagsList, "Animals/Birds/Owl"}, {TagsList, "AC|DC"}, {Rating, "owl"},
+	}}
+	for _, tag := range Merge(f).Tags {
+		for _, s := range tag.Sources {
+			if len(f.Spells(s.Field, tag)) == 0 {
+				t.Errorf("%s: nothing in %s", tag, s.Field)
+			}
+		}
+	}
+	owl := Tag{Path: []string{"animals", "birds", "owl"}}
+	if got, want := f.Spells(Subject, owl), []string{"Owl", "animals|birds|owl"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := f.Spells(TagsList, Tag{Path: []string{"AC/DC"}}); !slices.Equal(got, []string{"AC|DC"}) {
+		t.Errorf("got %q", got)
+	}
+	if got := f.Spells(Rating, owl); got != nil {
+		t.Errorf("got %q from a rating", got)
 	}
 }

@@ -18,7 +18,8 @@ type Photo struct {
 	Files []Known
 	// Shared: another photo in the folder has the same name up to the extension.
 	Shared bool
-	Change // Known is found from the files
+	Notes  []string // what the person should know of the change
+	Change          // Known is found from the files
 }
 
 // A Naming is how new sidecars are called.
@@ -95,7 +96,7 @@ func NewPlan(photos []Photo, naming Naming) Plan {
 }
 
 func (p Photo) plan(naming Naming) PhotoPlan {
-	plan := PhotoPlan{Path: p.Path}
+	plan := PhotoPlan{Path: p.Path, Notes: slices.Clone(p.Notes)}
 	for _, k := range p.Files {
 		if k.Err != nil && p.beside(k.Path) {
 			plan.Refused = k.Err.Error()
@@ -113,7 +114,7 @@ func (p Photo) plan(naming Naming) PhotoPlan {
 	for _, t := range p.targets(naming) {
 		change, rest := c, p.elsewhere(t.Path, c.Withdraw)
 		if t.passing {
-			change, rest = Change{Reject: c.Reject, Withdraw: c.Withdraw}, nil
+			change, rest = Change{Reject: c.Reject, Withdraw: c.Withdraw, Private: c.Private}, nil
 		}
 		s, err := settle(t.Values, change, rest)
 		if err != nil {

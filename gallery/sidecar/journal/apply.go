@@ -43,6 +43,9 @@ var errChanged = errors.New("it was changed by another program meanwhile")
 // is that of the journal; if there is one, no file was changed or the journal
 // finishes the run when it is opened the next time. A context that is cancelled
 // ends the run early; the files that are left count as failed.
+//
+// Afterwards runs are forgotten that are older than a month, but for the last
+// 20 and those that have not come to their end.
 func (j *Journal) Apply(ctx context.Context, edits []Edit, o Options) (Result, error) {
 	p := preparation{edits: edits, entries: make([]entry, len(edits)), errs: make([]error, len(edits)), free: j.free}
 	p.run(ctx, o)
@@ -66,6 +69,9 @@ func (j *Journal) Apply(ctx context.Context, edits []Edit, o Options) (Result, e
 		return result, err
 	}
 	done, err := r.finish(ctx, applied, o)
+	if err == nil {
+		j.prune(time.Now()) // what cannot be removed is tried again after the next run
+	}
 	done.Unchanged += result.Unchanged
 	done.Failed = append(result.Failed, done.Failed...)
 	return done, err

@@ -125,13 +125,46 @@ func (j *Journal) Runs() ([]Run, error) {
 			errs = append(errs, err)
 			continue
 		}
-		run := Run{ID: id, At: r.at, Undone: r.state == undone && len(r.failed) == 0}
-		for _, e := range r.entries {
-			run.Files = append(run.Files, string(e.Path))
-		}
-		runs = append(runs, run)
+		runs = append(runs, r.summary())
 	}
 	return runs, errors.Join(errs...)
+}
+
+// Wrote returns the run in a journal's folder that wrote a file within a day
+// after a moment, the first if there are several. It only reads, whoever has
+// the journal open; a run that is forgotten, or damaged, is not found.
+func Wrote(dir, path string, after time.Time) (Run, bool) {
+	j := &Journal{dir: dir}
+	ids, err := j.ids()
+	if err != nil {
+		return Run{}, false
+	}
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	for _, id := range ids {
+		at, err := time.Parse(idLayout, id)
+		if err != nil || at.Before(after) || at.Sub(after) > 24*time.Hour {
+			continue
+		}
+		r, err := j.read(id)
+		if err == nil && slices.ContainsFunc(r.entries, func(e entry) bool { return string(e.Target) == path }) {
+			return r.summary(), true
+		}
+	}
+	return Run{}, false
+}
+
+// summary is what others know of a run.
+func (r *run) summary() Run {
+	s := Run{ID: r.id, At: r.at, Undone: r.state == undone && len(r.failed) == 0}
+	for _, e := range r.entries {
+		s.Files = append(s.Files, string(e.Path))
+	}
+	return s
 }
 
 func (j *Journal) ids() ([]string, error) {

@@ -20,6 +20,9 @@ const suffix = ".jsonl"
 
 const version = 1
 
+// idLayout is the ID of a run, the time of its beginning in UTC.
+const idLayout = "20060102-150405.000"
+
 // A state is how far a run is. Without one, no file was touched.
 type state string
 
@@ -94,7 +97,7 @@ func (j *Journal) create(entries []entry, o Options) (*run, error) {
 	r := &run{at: now, entries: entries, state: ready}
 	var f *os.File
 	for n := 0; ; n++ {
-		r.id = now.Add(time.Duration(n) * time.Millisecond).Format("20060102-150405.000")
+		r.id = now.Add(time.Duration(n) * time.Millisecond).Format(idLayout)
 		r.path = filepath.Join(j.dir, r.id+suffix)
 		var err error
 		if f, err = os.OpenFile(r.path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600); err == nil {
