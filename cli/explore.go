@@ -10,6 +10,8 @@ import (
 
 	"sigla/gallery"
 	"sigla/gallery/label"
+	"sigla/gallery/sidecar/journal"
+	"sigla/internal/atomicfile"
 	"sigla/ui"
 )
 
@@ -77,6 +79,9 @@ func (a *app) explore(ctx context.Context, e exploration) error {
 		Watch:   true,
 		Labels:  set,
 		Save:    save,
+
+		Journal: func(ctx context.Context) (*journal.Journal, error) { return journal.Open(ctx, runsOf(e.data)) },
+		Create:  func(path string) (ui.File, error) { return atomicfile.Create(path, 0o644) },
 
 		History:  e.history.lines(),
 		Remember: e.history.remember(),

@@ -131,7 +131,8 @@ func (a *app) tagger(ctx context.Context, g *gallery.Gallery, set label.Set, enc
 	return gallery.Tagger{Labels: set, Judge: judge, Model: enc.Info().Digest, Bias: a.settings.bias, Now: time.Now()}, nil
 }
 
-func runsDir() string { return filepath.Join(dataDir(), "runs") }
+// runsOf is the folder of the journal beside a catalog.
+func runsOf(data string) string { return filepath.Join(data, "runs") }
 
 // applyPlan writes the sidecars of a plan.
 func (a *app) applyPlan(ctx context.Context, g *gallery.Gallery, plan gallery.TagPlan, opt tagOptions) (err error) {
@@ -156,7 +157,7 @@ func (a *app) applyPlan(ctx context.Context, g *gallery.Gallery, plan gallery.Ta
 
 // openJournal opens the journal and says what a run that was killed had left.
 func (a *app) openJournal(ctx context.Context) (*journal.Journal, error) {
-	j, err := journal.Open(ctx, runsDir())
+	j, err := journal.Open(ctx, runsOf(dataDir()))
 	if err != nil {
 		return nil, err
 	}

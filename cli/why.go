@@ -54,7 +54,7 @@ func (a *app) runWhy(ctx context.Context, path, tag string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
-	q := gallery.Inquiry{Photo: photo, Words: gallery.NewVocabulary(set), Runs: runsDir()}
+	q := gallery.Inquiry{Photo: photo, Words: gallery.NewVocabulary(set), Runs: runsOf(dataDir())}
 	content, err := hashFile(photo.Path)
 	if err != nil {
 		return fmt.Errorf("why: %w", err)

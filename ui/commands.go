@@ -53,8 +53,12 @@ func (m *root) rescan() tea.Cmd {
 		m.say("the folders are being scanned")
 		return nil
 	}
-	m.scanning, m.broken = true, false
 	m.say("scanning again")
+	return m.scanOnce()
+}
+
+func (m *root) scanOnce() tea.Cmd {
+	m.scanning, m.broken = true, false
 	var watch tea.Cmd
 	if m.unwatch == nil {
 		watch = m.watch()
@@ -69,6 +73,10 @@ func (m *root) scanDone(msg scanMsg) tea.Cmd {
 		m.warn(msg.err)
 	}
 	cmd := tea.Batch(m.embed(), m.readTags())
+	if m.scanAgain {
+		m.scanAgain = false
+		cmd = tea.Batch(cmd, m.scanOnce())
+	}
 	m.settled()
 	return tea.Batch(cmd, m.lookAgain())
 }
@@ -250,6 +258,7 @@ func (m *root) rescore() tea.Cmd {
 
 func (m *root) scoreDone(msg scoreMsg) tea.Cmd {
 	m.scores, m.scoring = msg.scores, false
+	m.tags.pace.want(false)
 	m.align()
 	if m.want.ordered().by == byLabel {
 		m.listPace.want(false)

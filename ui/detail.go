@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sigla/gallery"
+	"sigla/gallery/catalog"
 	"sigla/ui/chart"
 )
 
@@ -187,19 +188,16 @@ func (m *root) labelLine(r labelRow, failed bool, c columns, w int) string {
 			sign = "– "
 		}
 		l.add(t.quiet, right(sign, pCells))
-		if r.tagged {
-			l.to(l.cells+c.bar+logitCells).add(t.accent, "✓")
+		if mark, k := m.labelMark(r); mark != "○" {
+			l.to(l.cells+c.bar+logitCells).add(k, mark)
 		}
 		return l.fit(w)
 	}
-	bar, notch, mark := t.quiet, t.quiet, "○"
-	if r.holds {
-		bar, notch, mark = t.accent, t.chosen, "●"
+	bar, notch := t.quiet, t.quiet
+	if r.holds && r.answer != catalog.Reject {
+		bar, notch = t.accent, t.chosen
 	}
-	markInk := bar
-	if r.tagged {
-		mark, markInk = "✓", t.accent
-	}
+	mark, markInk := m.labelMark(r)
 	before, at, after := chart.Meter(r.p, r.Cutoff(), c.bar)
 	l.add("", fmt.Sprintf("%*.2f ", pCells-1, r.p))
 	l.add(bar, before).add(notch, at).add(bar, after)
@@ -208,6 +206,20 @@ func (m *root) labelLine(r labelRow, failed bool, c columns, w int) string {
 		l.add(t.quiet, right(count(n), c.count))
 	}
 	return l.fit(w)
+}
+
+// labelMark says what is known of a label of the photo: ✓ a person set it, ✗ a
+// person rejected it, ● it holds by the model, ○ it does not.
+func (m *root) labelMark(r labelRow) (string, ink) {
+	switch {
+	case r.answer == catalog.Reject:
+		return "✗", m.theme.warn
+	case r.answer == catalog.Accept, r.tagged:
+		return "✓", m.theme.accent
+	case r.holds:
+		return "●", m.theme.accent
+	}
+	return "○", m.theme.quiet
 }
 
 // restLine says what of the list is not on screen.

@@ -300,8 +300,9 @@ func keyPress(name string) tea.KeyPressMsg {
 	if c, ok := codes[name]; ok {
 		return tea.KeyPressMsg{Code: c}
 	}
-	if name == "shift+tab" {
-		return tea.KeyPressMsg{Code: tea.KeyTab, Mod: tea.ModShift}
+	if plain, ok := strings.CutPrefix(name, "shift+"); ok {
+		codes["tab"] = tea.KeyTab
+		return tea.KeyPressMsg{Code: codes[plain], Mod: tea.ModShift}
 	}
 	if name == "space" {
 		return tea.KeyPressMsg{Code: ' ', Text: " "}

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
+
+	"sigla/gallery/catalog"
 )
 
 // KeyHelp is one row of the key table: what to press, what it is called, what
@@ -31,7 +33,8 @@ var keySigns = map[string]string{
 	"left": "←", "right": "→", "up": "↑", "down": "↓",
 	"pgup": "PgUp", "pgdown": "PgDn", "home": "Home", "end": "End",
 	"enter": "Enter", "tab": "Tab", "esc": "Esc", "backspace": "Backspace", "delete": "Del",
-	"ctrl+c": "Ctrl-C", "ctrl+z": "Ctrl-Z", "ctrl+f": "Ctrl-F", "ctrl+b": "Ctrl-B", "space": "Space",
+	"ctrl+c": "Ctrl-C", "ctrl+z": "Ctrl-Z", "ctrl+f": "Ctrl-F", "ctrl+b": "Ctrl-B", "space": "Space", "ctrl+a": "Ctrl-A",
+	"shift+left": "⇧←", "shift+right": "⇧→", "shift+up": "⇧↑", "shift+down": "⇧↓",
 }
 
 // action is a row of the table with its effect.
@@ -42,23 +45,26 @@ type action struct {
 
 // Groups of the table, in the order in which the help shows them.
 const (
-	groupMove   = "Moving"
-	groupView   = "Looking"
-	groupBias   = "Bias and thresholds"
-	groupLabels = "Labels"
-	groupRest   = "The rest"
+	groupMove    = "Moving"
+	groupView    = "Looking"
+	groupMarks   = "Marking several photos"
+	groupBias    = "Bias and thresholds"
+	groupLabels  = "Labels"
+	groupAnswers = "Answers and tags"
+	groupRest    = "The rest"
 
 	// Keys of a list, while it is open.
 	groupSort    = "In the list of orders"
 	groupFolders = "In the list of folders"
 	groupJobs    = "In the list of jobs"
+	groupTags    = "In the tags to be written"
 )
 
-var groups = []string{groupMove, groupView, groupBias, groupLabels, groupRest, groupSort, groupFolders, groupJobs}
+var groups = []string{groupMove, groupView, groupMarks, groupBias, groupLabels, groupAnswers, groupRest, groupSort, groupFolders, groupJobs, groupTags}
 
 // lists says which overlay the keys of a group belong to; the others are of the
 // photos.
-var lists = map[string]overlay{groupSort: overlaySort, groupFolders: overlayFolders, groupJobs: overlayJobs}
+var lists = map[string]overlay{groupSort: overlaySort, groupFolders: overlayFolders, groupJobs: overlayJobs, groupTags: overlayTags}
 
 // actions is the one key table: the handlers, the hints, the ? screen, and
 // what Keys returns all come from it.
@@ -68,7 +74,7 @@ var actions = []action{
 	{KeyHelp{[]string{"up", "k"}, "up", "photo, or label, above", groupMove}, func(m *root) tea.Cmd { return m.moveRows(-1) }},
 	{KeyHelp{[]string{"down", "j"}, "down", "photo, or label, below", groupMove}, func(m *root) tea.Cmd { return m.moveRows(1) }},
 	{KeyHelp{[]string{"pgup", "ctrl+b"}, "page up", "one page up", groupMove}, func(m *root) tea.Cmd { return m.movePages(-1) }},
-	{KeyHelp{[]string{"pgdown", "ctrl+f", "space"}, "page down", "one page down", groupMove}, func(m *root) tea.Cmd { return m.movePages(1) }},
+	{KeyHelp{[]string{"pgdown", "ctrl+f"}, "page down", "one page down", groupMove}, func(m *root) tea.Cmd { return m.movePages(1) }},
 	{KeyHelp{[]string{"home", "g"}, "first", "first photo or label", groupMove}, func(m *root) tea.Cmd { return m.moveEnd(false) }},
 	{KeyHelp{[]string{"end", "G"}, "last", "last photo or label", groupMove}, func(m *root) tea.Cmd { return m.moveEnd(true) }},
 
@@ -81,6 +87,15 @@ var actions = []action{
 	{KeyHelp{[]string{"-"}, "smaller", "smaller thumbnails", groupView}, func(m *root) tea.Cmd { return m.zoomBy(-1) }},
 	{KeyHelp{[]string{"esc"}, "back", "one step back", groupView}, (*root).back},
 
+	{KeyHelp{[]string{"space"}, "mark", "mark the photo, or not, and go on", groupMarks}, (*root).toggleMark},
+	{KeyHelp{[]string{"v"}, "range", "begin a range, or end it", groupMarks}, (*root).toggleRange},
+	{KeyHelp{[]string{"shift+left"}, "mark left", "mark, and go left", groupMarks}, func(m *root) tea.Cmd { return m.markTo((*root).moveBy, -1) }},
+	{KeyHelp{[]string{"shift+right"}, "mark right", "mark, and go right", groupMarks}, func(m *root) tea.Cmd { return m.markTo((*root).moveBy, 1) }},
+	{KeyHelp{[]string{"shift+up"}, "mark up", "mark, and go up", groupMarks}, func(m *root) tea.Cmd { return m.markTo((*root).moveRows, -1) }},
+	{KeyHelp{[]string{"shift+down"}, "mark down", "mark, and go down", groupMarks}, func(m *root) tea.Cmd { return m.markTo((*root).moveRows, 1) }},
+	{KeyHelp{[]string{"ctrl+a"}, "all", "mark all that are listed, or none", groupMarks}, (*root).markAll},
+	{KeyHelp{[]string{"i"}, "invert", "mark the others in the list", groupMarks}, (*root).invertMarks},
+
 	{KeyHelp{[]string{"["}, "less", "bias δ down by 0.1: fewer tags", groupBias}, func(m *root) tea.Cmd { return m.biasBy(-1) }},
 	{KeyHelp{[]string{"]"}, "more", "bias δ up by 0.1: more tags", groupBias}, func(m *root) tea.Cmd { return m.biasBy(1) }},
 	{KeyHelp{[]string{"0", "backspace"}, "reset", "bias δ back to 0, the model's own", groupBias}, (*root).resetBias},
@@ -89,7 +104,11 @@ var actions = []action{
 
 	{KeyHelp{[]string{"a"}, "add", "add labels, separated by commas", groupLabels}, (*root).openAdd},
 	{KeyHelp{[]string{"x", "d", "delete"}, "remove", "remove the chosen label", groupLabels}, (*root).removeLabel},
-	{KeyHelp{[]string{"u"}, "undo", "undo the last change of the labels", groupLabels}, (*root).undo},
+	{KeyHelp{[]string{"u"}, "undo", "undo the last answer or change", groupLabels}, (*root).undo},
+
+	{KeyHelp{[]string{"y"}, "accept", "accept the chosen label, or not", groupAnswers}, func(m *root) tea.Cmd { return m.answer(catalog.Accept) }},
+	{KeyHelp{[]string{"n"}, "reject", "reject the chosen label, or not", groupAnswers}, func(m *root) tea.Cmd { return m.answer(catalog.Reject) }},
+	{KeyHelp{[]string{"t"}, "tags", "tags to be written, and undone", groupAnswers}, (*root).openTags},
 
 	{KeyHelp{[]string{"J"}, "jobs", "what is at work, and how far it is", groupRest}, func(m *root) tea.Cmd { return m.toggleOverlay(overlayJobs) }},
 	{KeyHelp{[]string{"p"}, "pause", "pause embedding, or go on", groupRest}, (*root).togglePause},
@@ -97,7 +116,7 @@ var actions = []action{
 	{KeyHelp{[]string{"!"}, "problems", "what could not be read or saved", groupRest}, func(m *root) tea.Cmd { return m.toggleOverlay(overlayProblems) }},
 	{KeyHelp{[]string{"R"}, "rescan", "look for changes in the folders", groupRest}, (*root).rescan},
 	{KeyHelp{[]string{"ctrl+z"}, "suspend", "to the shell; fg comes back", groupRest}, func(*root) tea.Cmd { return tea.Suspend }},
-	{KeyHelp{[]string{"q", "ctrl+c"}, "quit", "leave", groupRest}, func(*root) tea.Cmd { return tea.Quit }},
+	{KeyHelp{[]string{"q", "ctrl+c"}, "quit", "leave", groupRest}, (*root).quit},
 
 	{KeyHelp{[]string{"enter", "space"}, "sort so", "sort so; again: turned round", groupSort}, (*root).sortChosen},
 	{KeyHelp{[]string{"r"}, "turn round", "the other way round", groupSort}, (*root).turnRound},
@@ -114,6 +133,14 @@ var actions = []action{
 	{KeyHelp{[]string{"left"}, "close", "hide them, or one level up", groupFolders}, (*root).fold},
 
 	{KeyHelp{[]string{"x"}, "stop", "stop embedding, or start it", groupJobs}, (*root).toggleStop},
+
+	{KeyHelp{[]string{"a"}, "apply", "write the sidecars, after a question", groupTags}, (*root).askApply},
+	{KeyHelp{[]string{"u"}, "undo last", "take the last run back, to the byte", groupTags}, (*root).askUndo},
+	{KeyHelp{[]string{"e"}, "explain", "why these tags, or which fields", groupTags}, (*root).toggleStory},
+	{KeyHelp{[]string{"x"}, "export", "the plan to a file, as JSON lines", groupTags}, (*root).openExport},
+	{KeyHelp{[]string{"m"}, "model too", "what the model says counts, or not", groupTags}, (*root).toggleModel},
+	{KeyHelp{[]string{"s"}, "stop writing", "stop what is being written", groupTags}, (*root).stopWriting},
+	{KeyHelp{[]string{"enter"}, "to photo", "the photo on the sheet", groupTags}, (*root).toPhoto},
 }
 
 // keyIn is a key where it has its meaning: in an overlay, or with the photos.
@@ -122,12 +149,16 @@ type keyIn struct {
 	key     string
 }
 
-// byKey finds the action of a key; it is filled in init because the handlers
-// refer to the table themselves.
-var byKey = map[keyIn]func(*root) tea.Cmd{}
+// byKey finds the action of a key, and firstKey the key of an action by its name;
+// they are filled in init because the handlers refer to the table themselves.
+var (
+	byKey    = map[keyIn]func(*root) tea.Cmd{}
+	firstKey = map[string]string{}
+)
 
 func init() {
 	for _, a := range actions {
+		firstKey[a.Name] = a.KeyHelp.Keys[0]
 		for _, k := range a.Keys {
 			byKey[keyIn{lists[a.Group], k}] = a.do
 		}
@@ -148,10 +179,9 @@ func hint(name string) string { return keyOf(name) + " " + name }
 
 // keyOf is the first key of an action.
 func keyOf(name string) string {
-	for _, a := range actions {
-		if a.Name == name {
-			return a.KeyHelp.Keys[0]
-		}
+	key, ok := firstKey[name]
+	if !ok {
+		panic("no action " + name)
 	}
-	panic("no action " + name)
+	return key
 }

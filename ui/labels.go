@@ -9,7 +9,9 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"sigla/gallery"
+	"sigla/gallery/catalog"
 	"sigla/gallery/label"
+	"sigla/gallery/sidecar"
 	"sigla/model"
 )
 
@@ -17,17 +19,18 @@ import (
 // back. The classifier follows it, later; see columns.
 type labels struct {
 	set     label.Set
-	history []label.Set // before each change, oldest first
-	last    string      // what the newest entry of history was taken before
+	history []step // before each change, oldest first
+	last    string // what the newest entry of history was taken before
 	saving  bool
 	unsaved bool  // set has changed since the save that runs, or was made last
 	saveErr error // why the last save failed; nil if it did not
 
 	sides
 
-	chosen string // name of the chosen label; "" before one was chosen
-	top    int    // first row of the list on screen
-	of     int    // position of the photo that the list was last scrolled for
+	chosen string      // name of the chosen label; "" before one was chosen
+	named  [][2]string // name and path of each label, as answers are compared
+	top    int         // first row of the list on screen
+	of     int         // position of the photo that the list was last scrolled for
 
 	// The list keeps the chosen label on screen while the labels have the
 	// focus, and from a change of the set until another photo is chosen.
@@ -36,6 +39,13 @@ type labels struct {
 
 	listed   []labelRow // what rows returned last; nil if that no longer holds
 	listedOf int        // ID of the photo that listed is of, or -1
+}
+
+// step is what one undo takes back: a change of the labels, before which they
+// were the set, or answers.
+type step struct {
+	set     label.Set
+	answers *answers // nil: a change of the labels
 }
 
 // sides say, for each label of the set, on which side a logit is: its column in
@@ -68,6 +78,10 @@ func (m *root) align() {
 			at[s.Name] = i
 		}
 	}
+	l.named = make([][2]string, len(l.set.Labels))
+	for i, path := range l.set.Paths() {
+		l.named[i] = [2]string{sidecar.Fold(l.set.Labels[i].Name), sidecar.Fold(path)}
+	}
 	columns := make([]int, len(l.set.Labels))
 	for i, own := range l.set.Labels {
 		c, ok := at[own.Name]
@@ -81,6 +95,25 @@ func (m *root) align() {
 	zero.Delta = 0
 	l.base = cuts(zero, l.set)
 	m.recut()
+}
+
+// at is the place of the chosen label in the set, or -1.
+func (l *labels) at() int {
+	if l.chosen == "" {
+		return -1
+	}
+	return l.set.Index(l.chosen)
+}
+
+// answer finds the answer about a label of the set, by its name or its path.
+func (l *labels) answer(answers map[string]catalog.Verdict, i int) catalog.Verdict {
+	if len(answers) == 0 || i < 0 {
+		return catalog.Withdraw
+	}
+	if v := answers[l.named[i][0]]; v != catalog.Withdraw {
+		return v
+	}
+	return answers[l.named[i][1]]
 }
 
 // recut finds the cuts at the present bias, and counts.
@@ -110,7 +143,7 @@ func sameTexts(a label.Label, at []string, b label.Label, bt []string) bool {
 func (m *root) change(kind string, labels []label.Label) tea.Cmd {
 	l := &m.labels
 	if kind == "" || kind != l.last {
-		l.history = append(l.history, l.set)
+		l.history = append(l.history, step{set: l.set})
 	}
 	l.last = kind
 	l.set.Labels = labels
@@ -134,7 +167,7 @@ func (m *root) changed() tea.Cmd {
 	return tea.Batch(classify, m.save())
 }
 
-// undo takes the last change of the labels back.
+// undo takes the last change of the labels, or the last answer, back.
 func (m *root) undo() tea.Cmd {
 	l := &m.labels
 	n := len(l.history)
@@ -142,9 +175,14 @@ func (m *root) undo() tea.Cmd {
 		m.say("nothing to undo")
 		return nil
 	}
+	last := l.history[n-1]
+	l.history, l.last = l.history[:n-1], ""
+	if last.answers != nil {
+		return m.undoAnswers(last.answers)
+	}
 	at := m.labelAt()
 	before := l.set
-	l.set, l.history, l.last = l.history[n-1], l.history[:n-1], ""
+	l.set = last.set
 	m.say("undone; " + plural(len(l.set.Labels), "label"))
 	cmd := m.changed()
 	// What has come back is chosen; for what is gone, what stands there now.
@@ -250,6 +288,7 @@ type labelRow struct {
 	label.Label
 	index  int  // in the set
 	tagged bool // the photo has it as a tag already
+	answer catalog.Verdict
 	known  bool
 	logit  float32
 	p      float64
@@ -275,12 +314,17 @@ func (m *root) rows() []labelRow {
 func (m *root) sorted(id int) []labelRow {
 	l := &m.labels
 	var logits []float32
+	var answers map[string]catalog.Verdict
+	if id >= 0 {
+		answers = m.verdicts(m.photos.at(id))
+	}
 	if m.scores != nil && id >= 0 {
 		logits, _ = m.scores.Row(id)
 	}
 	rows := make([]labelRow, len(l.set.Labels))
 	for i, own := range l.set.Labels {
 		rows[i] = labelRow{Label: own, index: i, tagged: m.tagged(id, own)}
+		rows[i].answer = l.answer(answers, i)
 		if c := l.columns[i]; c >= 0 && c < len(logits) {
 			r := &rows[i]
 			r.known, r.logit = true, logits[c]

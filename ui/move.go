@@ -117,8 +117,11 @@ func (m *root) back() tea.Cmd {
 	switch {
 	case m.focus == onLabels:
 		m.focus = onPhotos
+	case m.marks.open:
+		m.dropMarks()
 	case m.large:
 		m.large = false
+	case m.dropMarks():
 	case m.want.query.text != "":
 		m.endSearch()
 	case !m.want.folder.any():
@@ -133,6 +136,19 @@ func (m *root) zoomBy(n int) tea.Cmd {
 	return nil
 }
 
+// mouse takes what the mouse does.
+func (m *root) mouse(msg tea.MouseMsg) tea.Cmd {
+	switch msg.(type) {
+	case tea.MouseClickMsg:
+		return m.click(msg.Mouse())
+	case tea.MouseMotionMsg:
+		return m.drag(msg.Mouse())
+	case tea.MouseWheelMsg:
+		m.wheel(msg.Mouse())
+	}
+	return nil
+}
+
 // click chooses what is under the mouse; a click on the chosen photo opens the
 // large view, and one on the large picture closes it.
 func (m *root) click(at tea.Mouse) tea.Cmd {
@@ -142,6 +158,12 @@ func (m *root) click(at tea.Mouse) tea.Cmd {
 	l := m.lay
 	if m.overlay == overlayFolders && l.left.contains(at.X, at.Y) {
 		return m.clickFolder(at.Y - l.left.y - 1)
+	}
+	if m.overlay == overlayTags {
+		if row := at.Y - 2 - tagHead; row >= 0 && row < m.tagRows() {
+			m.tags.at = m.tags.top + row
+		}
+		return nil
 	}
 	if m.overlay != overlayNone {
 		m.overlay = overlayNone
@@ -203,6 +225,8 @@ func (m *root) wheel(at tea.Mouse) {
 	case n == 0 || m.prompt != nil:
 	case m.overlay == overlayFolders:
 		m.folders.at += n
+	case m.overlay == overlayTags:
+		m.tags.at += n
 	case m.overlay != overlayNone:
 		m.overlayTop = max(0, m.overlayTop+n)
 	case l.labels.contains(at.X, at.Y):

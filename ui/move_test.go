@@ -21,7 +21,7 @@ func TestMoving(t *testing.T) {
 		{"down", 5, 0}, {"j", 9, 0}, {"j", 13, 0}, {"j", 17, 1}, {"k", 13, 1},
 		{"pgdown", 29, 4}, {"pgup", 13, 0}, {"end", 29, 4}, {"down", 29, 4},
 		{"home", 0, 0}, {"G", 29, 4}, {"g", 0, 0},
-		{"space", 16, 4}, {"down", 20, 4}, {"down", 24, 4}, {"right", 25, 4}, {"right", 26, 4}, {"right", 27, 4},
+		{"ctrl+f", 16, 4}, {"down", 20, 4}, {"down", 24, 4}, {"right", 25, 4}, {"right", 26, 4}, {"right", 27, 4},
 		{"down", 29, 4}, // the last row is shorter
 		{"down", 29, 4}, {"right", 29, 4},
 	} {

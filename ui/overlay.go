@@ -17,6 +17,7 @@ const (
 	overlayFolders
 	overlaySort
 	overlayJobs
+	overlayTags
 )
 
 // isPage reports whether the overlay is a page of lines.
@@ -49,6 +50,8 @@ func (m *root) overlayKey(msg tea.KeyPressMsg) (tea.Cmd, bool) {
 		return nil, m.choiceKey(msg.String())
 	case overlayJobs:
 		return nil, m.jobsKey(msg.String())
+	case overlayTags:
+		return nil, m.tagsKey(msg.String())
 	}
 	return nil, m.pageKey(msg.String())
 }
@@ -179,6 +182,14 @@ func (m *root) problemsPage(w int) []string {
 	var lines []string
 	if err := m.labels.saveErr; err != nil {
 		lines = append(m.problems("Labels not saved; the next change, or quitting, tries again", []string{err.Error()}, w), spaces(w))
+	}
+	if n := len(m.tags.failed); n > 0 {
+		var list []string
+		for _, f := range m.tags.failed[:min(n, mostReasons)] {
+			list = append(list, f.Path+": "+f.Err.Error())
+		}
+		lines = append(lines, m.problems("Sidecars left alone: "+count(n), list, w)...)
+		lines = append(lines, spaces(w))
 	}
 	shown := reasons[:min(len(reasons), mostReasons)]
 	lines = append(lines, m.problems("Could not be read: "+count(n), shown, w)...)

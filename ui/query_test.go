@@ -57,7 +57,7 @@ func TestQueries(t *testing.T) {
 	for range 40 {
 		var want []string
 		for id := range d.m.photos.len() {
-			if slices.Contains(d.m.tags(id), "red") {
+			if slices.Contains(d.m.held(d.m.photos.at(id)), "red") {
 				want = append(want, d.m.photos.at(id).Name)
 			}
 		}

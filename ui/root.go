@@ -87,6 +87,14 @@ type root struct {
 	tagging bool // tags are being read
 	own     ownTags
 
+	// What a person says, and what is to be written of it.
+	marks     marks
+	answers   gallery.Answers
+	answering answering
+	tags      tagScreen
+	cutOff    atomic.Pointer[error] // why Run ends with what was being written
+	scanAgain bool                  // after the scan that runs
+
 	// The labels and what they say.
 	labels    labels
 	classes   *gallery.Classifier // nil until texts are embedded
@@ -152,13 +160,16 @@ func newRoot(o Options, work *work) *root {
 
 // start is the first command: everything slow begins behind the first frame.
 func (m *root) start() tea.Cmd {
-	return tea.Batch(m.scan(), m.follow(), m.watch(), m.load(), tea.RequestBackgroundColor)
+	return tea.Batch(m.scan(), m.follow(), m.watch(), m.load(), m.loadAnswers(), m.recoverRuns(), tea.RequestBackgroundColor)
 }
 
 // close ends what the explorer started and releases the model.
 func (m *root) close() error {
 	m.work.close()
 	var errs []error
+	if err := m.cutOff.Load(); err != nil {
+		errs = append(errs, *err)
+	}
 	// What is not confirmed, or has failed, is tried once more.
 	if l := m.labels; l.saving || l.unsaved || l.saveErr != nil {
 		errs = append(errs, m.o.Save(l.set))
@@ -187,12 +198,8 @@ func (m *root) update(msg tea.Msg) tea.Cmd {
 		cmd = m.key(msg)
 	case tea.PasteMsg:
 		cmd = m.paste(msg)
-	case tea.MouseClickMsg:
-		cmd = m.click(msg.Mouse())
-	case tea.MouseMotionMsg:
-		cmd = m.drag(msg.Mouse())
-	case tea.MouseWheelMsg:
-		m.wheel(msg.Mouse())
+	case tea.MouseMsg:
+		cmd = m.mouse(msg)
 	case scanMsg:
 		cmd = m.scanDone(msg)
 	case loadMsg:
@@ -226,11 +233,40 @@ func (m *root) update(msg tea.Msg) tea.Cmd {
 	case loadedMsg:
 		m.pics.loadDone(msg)
 	default:
-		return nil
+		var ok bool
+		if cmd, ok = m.spoken(msg); !ok {
+			return nil
+		}
 	}
 	list := m.relist() // may show at once what is wanted
 	m.settle()
-	return tea.Batch(cmd, list, m.fetch(), m.recountAll(), m.survey(), m.askTags(), m.judge())
+	return tea.Batch(cmd, list, m.fetch(), m.recountAll(), m.survey(), m.askTags(), m.judge(), m.drafting(), m.askPlan())
+}
+
+// spoken takes the messages about answers and what is written of them; false if
+// it is another.
+func (m *root) spoken(msg tea.Msg) (cmd tea.Cmd, ok bool) {
+	switch msg := msg.(type) {
+	case answersMsg:
+		m.answersLoaded(msg)
+	case foundMsg:
+		cmd = m.answersFound(msg)
+	case storedMsg:
+		cmd = m.answersStored(msg)
+	case recoveredMsg:
+		cmd = m.runsRecovered(msg)
+	case writingMsg:
+		cmd = m.writingMoved(msg)
+	case writtenMsg:
+		cmd = m.written(msg)
+	case exportedMsg:
+		m.exported(msg)
+	case shownMsg:
+		m.planShown(msg)
+	default:
+		return nil, false
+	}
+	return cmd, true
 }
 
 // decoding reports whether the gallery decodes photos, and offers them.
@@ -244,6 +280,9 @@ func (m *root) key(msg tea.KeyPressMsg) tea.Cmd {
 	}
 	if m.prompt != nil {
 		return m.promptKey(msg)
+	}
+	if m.tags.question != "" && m.overlay == overlayTags {
+		return m.answerQuestion(msg.String())
 	}
 	if m.overlay != overlayNone {
 		if cmd, ok := m.overlayKey(msg); ok {
@@ -280,8 +319,11 @@ func (m *root) settle() {
 		m.top = max(min(m.top, row), row-g.rows+1)
 		m.top = max(0, min(m.top, m.lastTop()))
 	}
-	if m.overlay == overlayFolders {
+	switch m.overlay {
+	case overlayFolders:
 		m.settleFolders()
+	case overlayTags:
+		m.settleTags()
 	}
 	if m.overlay.isPage() && m.lay.usable() {
 		m.overlayTop = max(0, min(m.overlayTop, len(m.page())-(m.lay.h-4)))

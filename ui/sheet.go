@@ -1,12 +1,15 @@
 package ui
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
 	"strings"
 
 	"sigla/gallery"
+	"sigla/gallery/catalog"
+	"sigla/gallery/label"
 	"sigla/model"
 )
 
@@ -59,6 +62,13 @@ func (m *root) cell(position int) []string {
 		edge = frame.on("▗" + strings.Repeat("▄", w-2) + "▖")
 		side, other = frame.on("▐"), frame.on("▌")
 	}
+	head, marked := " ", m.marked(position)
+	if marked {
+		head = "■"
+		if position != m.cursor {
+			side = t.accent.on("▎")
+		}
+	}
 	lines := make([]string, 0, g.cellH)
 	lines = append(lines, edge)
 	for _, row := range m.thumbnail(it) {
@@ -68,9 +78,9 @@ func (m *root) cell(position int) []string {
 	name := left(clipName(clean(title(it)), w-4), w-4)
 	var caption line
 	if field != "" {
-		caption.add(field, " "+name+" "+mark+" ")
+		caption.add(field, head+name+" "+mark+" ")
 	} else {
-		caption.add("", " "+name+" ").add(markInk, mark).add("", " ")
+		caption.add(t.accent, head).add("", name+" ").add(markInk, mark).add("", " ")
 	}
 	lines = append(lines, caption.fit(w))
 	var below line
@@ -97,12 +107,16 @@ func (m *root) mark(it gallery.Photo) (string, ink) {
 	if m.failure(it) != nil {
 		return "✗", m.theme.warn
 	}
-	if it.Tagged {
+	answers := m.verdicts(it)
+	if len(answers) > 0 && m.labels.answer(answers, m.labels.at()) == catalog.Reject { // it was asked about last
+		return "✗", m.theme.warn
+	}
+	if it.Tagged || accepts(answers) {
 		return "✓", m.theme.accent
 	}
 	if m.scores != nil {
 		if row, ok := m.scores.Row(it.ID); ok {
-			if tagged, _ := m.labels.holds(row); tagged {
+			if tagged, _ := m.labels.holds(row); tagged && (len(answers) == 0 || len(m.held(it)) > 0) {
 				return "●", m.theme.accent
 			}
 			return "○", m.theme.quiet
@@ -178,7 +192,7 @@ func (m *root) belowName(l *line, it gallery.Photo, w int) {
 		}
 		l.add(t.rule, clip(word, w))
 	default:
-		l.add(t.quiet, clip(strings.Join(m.tags(it.ID), " "), w))
+		m.labelWords(l, it, w)
 	}
 }
 
@@ -192,13 +206,38 @@ func (m *root) scored(id int) bool {
 	return ok
 }
 
-// tags are the names of the labels that hold for a photo, the most probable
-// first.
-func (m *root) tags(id int) []string {
+// labelWords writes the labels that a photo has: those that a person accepted,
+// the chosen one if a person rejected it, and those that hold by the model.
+func (m *root) labelWords(l *line, it gallery.Photo, w int) {
+	end := l.cells + w
+	add := func(k ink, word string) {
+		if l.cells > end-w {
+			word = " " + word
+		}
+		l.add(k, clip(word, end-l.cells))
+	}
+	answers := m.answers.Of(it.Content)
+	for _, d := range answers {
+		if d.Verdict == catalog.Accept {
+			add(m.theme.accent, "✓"+clean(label.Label{Name: d.Label}.Leaf()))
+		}
+	}
+	if i := m.labels.at(); len(answers) > 0 && m.labels.answer(m.verdicts(it), i) == catalog.Reject {
+		add(m.theme.warn, "✗"+clean(m.labels.set.Labels[i].Leaf()))
+	}
+	for _, name := range m.held(it) {
+		add(m.theme.quiet, name)
+	}
+}
+
+// held are the names of the labels that hold for a photo by the model, the most
+// probable first, without those that a person has answered.
+func (m *root) held(it gallery.Photo) []string {
 	if m.scores == nil {
 		return nil
 	}
-	row, _ := m.scores.Row(id)
+	row, _ := m.scores.Row(it.ID)
+	answers := m.verdicts(it)
 	type tag struct {
 		name string
 		p    float64
@@ -207,23 +246,28 @@ func (m *root) tags(id int) []string {
 	for i, c := range m.labels.columns {
 		if c >= 0 && c < len(row) && row[c] >= m.labels.cuts[i] {
 			own := m.labels.set.Labels[i]
+			if m.labels.answer(answers, i) != catalog.Withdraw {
+				continue
+			}
 			tags = append(tags, tag{clean(own.Leaf()), m.score.Probability(row[c], adjust(own))})
 		}
 	}
-	slices.SortStableFunc(tags, func(a, b tag) int {
-		switch {
-		case a.p > b.p:
-			return -1
-		case a.p < b.p:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(tags, func(a, b tag) int { return cmp.Compare(b.p, a.p) })
 	names := make([]string, len(tags))
 	for i := range tags {
 		names[i] = tags[i].name
 	}
 	return names
+}
+
+// accepts reports whether a person accepted any label.
+func accepts(answers map[string]catalog.Verdict) bool {
+	for _, v := range answers {
+		if v == catalog.Accept {
+			return true
+		}
+	}
+	return false
 }
 
 // noPhotos teaches what to do when there is nothing to show.

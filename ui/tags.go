@@ -39,6 +39,7 @@ func (m *root) readTags() tea.Cmd {
 func (m *root) tagsDone(msg tagsMsg) tea.Cmd {
 	m.see(msg.look)
 	m.tagging, m.own.stale = false, true
+	m.tags.pace.want(false)
 	m.recount()
 	m.refilter(false)
 	m.settled()

@@ -25,6 +25,7 @@ import (
 
 	"sigla/gallery"
 	"sigla/gallery/label"
+	"sigla/gallery/sidecar/journal"
 	"sigla/model"
 )
 
@@ -54,6 +55,11 @@ type Options struct {
 	History  []string                // what was searched for before, oldest first
 	Remember func(line string) error // keeps what is searched for; nil: it is not kept
 	Complete Completer               // of what is searched for; nil: the grammar of queries
+
+	// Journal opens the journal of what is written to sidecars, and finishes what a
+	// program that was cut off had left; nil: nothing is written.
+	Journal func(context.Context) (*journal.Journal, error)
+	Create  func(path string) (File, error) // for what is exported; nil: nothing is
 
 	Delta       float64 // δ at the start
 	Temperature float64 // exp(t') wanted; 0: the checkpoint's

@@ -33,7 +33,10 @@ func (m *root) screen() (lines []string, cursor int) {
 	}
 	l := m.lay
 	lines = append(make([]string, 0, l.h), m.header(), m.rule("┬"))
-	if m.overlay.isPage() {
+	if m.overlay == overlayTags {
+		lines[1] = m.theme.rule.on(strings.Repeat("─", l.w))
+		lines = append(lines, m.tagLines()...)
+	} else if m.overlay.isPage() {
 		lines[1] = m.theme.rule.on(strings.Repeat("─", l.w))
 		lines = append(lines, m.overlayLines()...)
 	} else {
@@ -99,6 +102,12 @@ func (m *root) ruler() string {
 		place = m.foldersPlace()
 	} else if n := m.shown(); n > 0 {
 		place = right(count(m.cursor+1), width(count(n))) + " of " + count(n)
+		if m.marked(m.cursor) {
+			place = "■ " + place
+		}
+		if words := m.markWords(); words != "" {
+			place = words + " · " + place
+		}
 	}
 	s := m.caption("", place, l.left.w)
 	if l.right.w > 0 {
@@ -207,10 +216,14 @@ func (m *root) hints() []string {
 	switch {
 	case m.overlay == overlayFolders:
 		return []string{"← → open", "Enter look into", "Esc back"}
+	case m.overlay == overlayTags:
+		return []string{"Enter photo", hint("back"), hint("keys")}
 	case m.overlay.isPage():
 		return []string{hint("back")}
+	case m.marks.n > 0:
+		return []string{hint("undo"), hint("tags"), "esc none", keyOf("accept") + " " + keyOf("reject") + " accept, reject", hint("keys")}
 	case m.focus == onLabels:
-		return []string{"tab photos", hint("undo"), hint("remove"), hint("add"), "{ } threshold", hint("keys")}
+		return []string{"tab photos", keyOf("accept") + " " + keyOf("reject") + " accept, reject", hint("tags"), hint("undo"), hint("remove"), hint("add"), "{ } threshold", hint("keys")}
 	case m.large:
 		return []string{bias, "tab labels", "esc sheet", hint("keys")}
 	case m.list.query.text != "":
@@ -315,6 +328,8 @@ func (m *root) running() []string {
 	p := m.progress
 	found := count(p.Found)
 	switch {
+	case m.tags.writing.running():
+		return []string{m.tags.writing.words(), m.tags.writing.doing, ""}
 	case m.scanning && !m.embedding:
 		return []string{found + " found", ""}
 	case m.embedding && !m.paused && !m.stopped:

@@ -21,6 +21,7 @@ import (
 	"sigla/gallery"
 	"sigla/gallery/label"
 	"sigla/gallery/photo"
+	"sigla/internal/atomicfile"
 	"sigla/model"
 )
 
@@ -141,8 +142,10 @@ func checkCells(t testing.TB, m *root) {
 
 // TestEverySize draws every screen in terminals from one cell up.
 func TestEverySize(t *testing.T) {
-	d := open(t, 120, 40, mixed(t), nil).start()
-	for _, keys := range []string{"", "enter", "tab", "?", "esc /", "esc esc esc !", "esc s", "esc f", "esc J"} {
+	dir := mixed(t)
+	writeSidecars(t, dir)
+	d := tagger(t, 120, 40, dir, t.TempDir())
+	for _, keys := range []string{"", "enter", "tab", "?", "esc /", "esc esc esc !", "esc s", "esc f", "esc J", "esc tab y esc ctrl+a esc v t m", "e", "a", "esc esc"} {
 		d.press(strings.Fields(keys)...)
 		for w := 1; w <= 210; w += 1 + w/9 {
 			for h := 1; h <= 70; h += 1 + h/9 {
@@ -170,7 +173,13 @@ func TestAnything(t *testing.T) {
 	dir := mixed(t)
 	grow(t, filepath.Join(dir, "folder", "x.png"), plainRed, 3)
 	grow(t, filepath.Join(dir, "folder", "日本", "y.png"), plainGreen, 4)
-	d := open(t, 120, 40, dir, func(o *Options) { o.Complete = completeWords })
+	data := t.TempDir()
+	d := open(t, 120, 40, dir, func(o *Options) {
+		writable(t, data)(o)
+		o.Complete = completeWords
+		o.Create = func(string) (File, error) { return atomicfile.Create(filepath.Join(data, "plan"), 0o600) }
+	})
+	defer d.leave()
 	d.launch(d.m.start())
 	for range 3000 {
 		switch n := rnd.IntN(20); {
