@@ -165,8 +165,8 @@ func (h hearing) answer() *catalog.Decision {
 }
 
 // outdated reports whether what was set for an answer was taken out afterwards.
-func (h hearing) outdated(d catalog.Decision) bool {
-	return slices.ContainsFunc(h.missing, func(m markOf) bool { return m.label == h.at && !answersTo(d, m.Mark) })
+func (h hearing) outdated(answer catalog.Decision) bool {
+	return slices.ContainsFunc(h.missing, func(m markOf) bool { return m.label == h.at && !answersTo(answer, m.Mark) })
 }
 
 // notes say which labels are there under other names.

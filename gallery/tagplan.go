@@ -168,15 +168,21 @@ func (r *TagPlanner) photo(id int, exact bool) sidecar.Photo {
 	return out
 }
 
-// Answers are what a person had answered about a photo. They are not to be
-// changed.
-func (r *TagPlanner) Answers(id int) []catalog.Decision { return r.answers[r.g.Content(id)] }
-
-// KnownFiles returns what ReadTags knows of a photo's files; nothing if that may
-// be out of date.
-func (g *Gallery) KnownFiles(id int) []sidecar.Known {
-	files, _ := g.knownFiles(id)
-	return files
+// Why tells the story of a tag of a photo, by what the plan goes by.
+func (r *TagPlanner) Why(id int, tag string) (Story, error) {
+	p := r.photo(id, false)
+	p.Change = sidecar.Change{}
+	q := Inquiry{Photo: p, Words: r.words, Said: r.answers[r.g.Content(id)], Model: r.Model}
+	if r.Judge != nil {
+		judged := r.Judge(id)
+		at := func(label int) int {
+			return slices.IndexFunc(judged, func(j Judgement) bool { return j.Label == label })
+		}
+		if i := r.words.Find(tag); i >= 0 && at(i) >= 0 {
+			q.Judge = func(label int) (Judgement, error) { return judged[at(label)], nil }
+		}
+	}
+	return q.Why(tag)
 }
 
 // knownFiles returns what ReadTags knows of a photo's files, as sidecar.Look
@@ -281,12 +287,6 @@ func (e *evidence) takenOut(d catalog.Decision) bool {
 	})
 }
 
-// isOf reports whether an answer and a mark are about one label.
-func (v *Vocabulary) isOf(d catalog.Decision, m sidecar.Mark) bool {
-	i := v.resolve(d.Label)
-	return sidecar.Fold(d.Label) == sidecar.Fold(m.Label) || i >= 0 && i == v.resolve(m.Label)
-}
-
 // answersTo reports whether an answer is later than a mark, and not what led to
 // it. Marks have whole seconds.
 func answersTo(d catalog.Decision, m sidecar.Mark) bool {
@@ -294,6 +294,12 @@ func answersTo(d catalog.Decision, m sidecar.Mark) bool {
 		return d.When.Truncate(time.Second).After(m.When)
 	}
 	return !d.When.Before(m.When)
+}
+
+// isOf reports whether an answer and a mark are about one label.
+func (v *Vocabulary) isOf(d catalog.Decision, m sidecar.Mark) bool {
+	i := v.resolve(d.Label)
+	return sidecar.Fold(d.Label) == sidecar.Fold(m.Label) || i >= 0 && i == v.resolve(m.Label)
 }
 
 // rejections are the answers that missing tags of a photo stand for. Of those

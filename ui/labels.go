@@ -27,10 +27,10 @@ type labels struct {
 
 	sides
 
-	chosen string // name of the chosen label; "" before one was chosen
-	folded string // the same, as answers are compared
-	top    int    // first row of the list on screen
-	of     int    // position of the photo that the list was last scrolled for
+	chosen string      // name of the chosen label; "" before one was chosen
+	named  [][2]string // name and path of each label, as answers are compared
+	top    int         // first row of the list on screen
+	of     int         // position of the photo that the list was last scrolled for
 
 	// The list keeps the chosen label on screen while the labels have the
 	// focus, and from a change of the set until another photo is chosen.
@@ -79,6 +79,10 @@ func (m *root) align() {
 			at[s.Name] = i
 		}
 	}
+	l.named = make([][2]string, len(l.set.Labels))
+	for i, path := range l.set.Paths() {
+		l.named[i] = [2]string{sidecar.Fold(l.set.Labels[i].Name), sidecar.Fold(path)}
+	}
 	columns := make([]int, len(l.set.Labels))
 	for i, own := range l.set.Labels {
 		c, ok := at[own.Name]
@@ -98,6 +102,25 @@ func (m *root) align() {
 	zero.Delta = 0
 	l.base = cuts(zero, l.read)
 	m.recut()
+}
+
+// at is the place of the chosen label in the set, or -1.
+func (l *labels) at() int {
+	if l.chosen == "" {
+		return -1
+	}
+	return l.set.Index(l.chosen)
+}
+
+// answer finds the answer about a label of the set, by its name or its path.
+func (l *labels) answer(answers map[string]catalog.Verdict, i int) catalog.Verdict {
+	if len(answers) == 0 || i < 0 {
+		return catalog.Withdraw
+	}
+	if v := answers[l.named[i][0]]; v != catalog.Withdraw {
+		return v
+	}
+	return answers[l.named[i][1]]
 }
 
 // recut finds the cuts at the present bias, and counts.
@@ -309,9 +332,7 @@ func (m *root) sorted(id int) []labelRow {
 	rows := make([]labelRow, len(l.set.Labels))
 	for i, own := range l.read {
 		rows[i] = labelRow{Label: own, index: i, tagged: m.tagged(id, own)}
-		if len(answers) > 0 {
-			rows[i].answer = answers[sidecar.Fold(own.Name)]
-		}
+		rows[i].answer = l.answer(answers, i)
 		if c := l.columns[i]; c >= 0 && c < len(logits) {
 			r := &rows[i]
 			r.known, r.logit = true, logits[c]

@@ -11,7 +11,6 @@ import (
 	"github.com/charmbracelet/colorprofile"
 
 	"sigla/gallery"
-	"sigla/gallery/sidecar"
 	"sigla/model"
 )
 
@@ -343,7 +342,6 @@ func (m *root) settle() {
 // and to the chosen label when that has moved away or the list has shrunk.
 func (m *root) settleLabels() {
 	l := &m.labels
-	l.folded = sidecar.Fold(l.chosen)
 	if l.of != m.cursor {
 		l.of, l.top, l.changed, l.seen = m.cursor, 0, false, place{}
 	}

@@ -10,7 +10,6 @@ import (
 	"sigla/gallery"
 	"sigla/gallery/catalog"
 	"sigla/gallery/label"
-	"sigla/gallery/sidecar"
 	"sigla/model"
 )
 
@@ -109,10 +108,7 @@ func (m *root) mark(it gallery.Photo) (string, ink) {
 		return "✗", m.theme.warn
 	}
 	answers := m.verdicts(it)
-	switch answers[m.labels.folded] { // the answer about the chosen label comes first
-	case catalog.Accept:
-		return "✓", m.theme.accent
-	case catalog.Reject:
+	if len(answers) > 0 && m.labels.answer(answers, m.labels.at()) == catalog.Reject { // it was asked about last
 		return "✗", m.theme.warn
 	}
 	if it.Tagged || accepts(answers) {
@@ -220,14 +216,14 @@ func (m *root) labelWords(l *line, it gallery.Photo, w int) {
 		}
 		l.add(k, clip(word, end-l.cells))
 	}
-	for _, d := range m.answers.Of(it.Content) {
-		name := clean(label.Label{Name: d.Label}.Leaf())
-		switch {
-		case d.Verdict == catalog.Accept:
-			add(m.theme.accent, "✓"+name)
-		case sidecar.Fold(d.Label) == m.labels.folded:
-			add(m.theme.warn, "✗"+name)
+	answers := m.answers.Of(it.Content)
+	for _, d := range answers {
+		if d.Verdict == catalog.Accept {
+			add(m.theme.accent, "✓"+clean(label.Label{Name: d.Label}.Leaf()))
 		}
+	}
+	if i := m.labels.at(); len(answers) > 0 && m.labels.answer(m.verdicts(it), i) == catalog.Reject {
+		add(m.theme.warn, "✗"+clean(m.labels.set.Labels[i].Leaf()))
 	}
 	for _, name := range m.held(it) {
 		add(m.theme.quiet, name)
@@ -250,7 +246,7 @@ func (m *root) held(it gallery.Photo) []string {
 	for i, c := range m.labels.columns {
 		if c >= 0 && c < len(row) && row[c] >= m.labels.cuts[i] {
 			own := m.labels.read[i]
-			if len(answers) > 0 && answers[sidecar.Fold(own.Name)] != catalog.Withdraw {
+			if m.labels.answer(answers, i) != catalog.Withdraw {
 				continue
 			}
 			tags = append(tags, tag{clean(own.Leaf()), m.score.Probability(row[c], adjust(own))})

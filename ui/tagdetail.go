@@ -9,7 +9,6 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"sigla/gallery"
-	"sigla/gallery/catalog"
 	"sigla/gallery/sidecar"
 )
 
@@ -17,8 +16,13 @@ import (
 type tagDetail struct {
 	id      int // -1: of none
 	plan    sidecar.PhotoPlan
-	answers []catalog.Decision
-	marks   []sidecar.Mark // in its sidecars as they are
+	stories []told
+}
+
+// told is the story of a tag, and the sign of what becomes of it.
+type told struct {
+	sign string
+	gallery.Story
 }
 
 type shownMsg struct {
@@ -35,7 +39,7 @@ func (m *root) askPlan() tea.Cmd {
 		return nil
 	}
 	t.asking = true
-	g, planner, id := m.o.Gallery, t.draft.planner, t.draft.rows[t.at].id
+	planner, id := t.draft.planner, t.draft.rows[t.at].id
 	return m.work.command(func(ctx context.Context) tea.Msg {
 		msg := shownMsg{planner: planner, tagDetail: tagDetail{id: id}}
 		plan, err := planner.Draft(ctx, []int{id})
@@ -45,13 +49,32 @@ func (m *root) askPlan() tea.Cmd {
 		}
 		if len(plan.Photos) > 0 {
 			msg.plan = plan.Photos[0]
-		}
-		msg.answers = planner.Answers(id)
-		for _, k := range g.KnownFiles(id) {
-			msg.marks = append(msg.marks, sidecar.Marks(k.Values)...)
+			msg.err = msg.tell(planner)
 		}
 		return msg
 	})
+}
+
+// tell asks for the stories of all tags of the plan.
+func (d *tagDetail) tell(planner *gallery.TagPlanner) error {
+	lists := []struct {
+		sign string
+		tags []string
+	}{{"+", d.plan.Added}, {"-", d.plan.Removed}, {"✗", nil}, {"=", d.plan.Kept}}
+	for _, gone := range d.plan.Missing {
+		lists[2].tags = append(lists[2].tags, gone.Label)
+	}
+	for _, list := range lists {
+		for _, tag := range list.tags {
+			story, err := planner.Why(d.id, tag)
+			if err != nil {
+				return err
+			}
+			story.Tag = tag
+			d.stories = append(d.stories, told{list.sign, story})
+		}
+	}
+	return nil
 }
 
 func (m *root) planShown(msg shownMsg) {
@@ -168,17 +191,8 @@ func (m *root) storyLines(w int) []string {
 			lines = append(lines, l.fit(w))
 		}
 	}
-	for _, label := range d.plan.Added {
-		tell("+", label, d.whyAdded(label))
-	}
-	for _, label := range d.plan.Removed {
-		tell("-", label, d.whyRemoved(label))
-	}
-	for _, label := range d.plan.Kept {
-		tell("=", label, d.whyKept(label))
-	}
-	for _, gone := range d.plan.Missing {
-		tell("✗", gone.Label, "set by "+setBy(gone)+", and taken out by another program since: rejected")
+	for _, s := range d.stories {
+		tell(s.sign, s.Tag, s.words())
 	}
 	if len(lines) == 0 {
 		tell("", "", "no tag changes; fields that programs read are made to agree")
@@ -186,27 +200,32 @@ func (m *root) storyLines(w int) []string {
 	return lines
 }
 
-func (d *tagDetail) whyAdded(label string) string {
-	m, ok := markFor(d.plan, label)
-	if !ok {
-		return "it is in another file of the photo"
-	}
-	return "set by " + setBy(m)
-}
-
-// setBy says who has set a tag, and by which numbers.
-func setBy(m sidecar.Mark) string {
-	switch m.Source {
-	case sidecar.User:
-		return "you, " + at(m.When)
-	case sidecar.Auto:
-		text := fmt.Sprintf("the model: probability %.2f, threshold %.2f", m.P, m.Threshold)
-		if m.Bias != 0 {
-			text += fmt.Sprintf(", δ %+.1f", m.Bias)
+// words are the story in a line: the rule, what a person said last, and what was
+// written because of whom.
+func (s told) words() string {
+	parts := []string{s.Ruling.Why}
+	if n := len(s.Answers); n > 0 {
+		a := s.Answers[n-1]
+		who := "you"
+		if a.Elsewhere {
+			who = "in another program"
 		}
-		return text + ", " + at(m.When)
+		parts = append(parts, fmt.Sprintf("%sed %s, %s", a.Verdict, who, at(a.When)))
 	}
-	return "another program"
+	for _, set := range s.Set {
+		text := "written " + at(set.When)
+		switch set.Source {
+		case sidecar.User:
+			text += " for you"
+		case sidecar.Auto:
+			text += fmt.Sprintf(" for the model, with %.2f of at least %.2f", set.P, set.Threshold)
+		}
+		if set.Gone {
+			text += ", and taken out since"
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, "; ")
 }
 
 func at(t time.Time) string {
@@ -214,32 +233,4 @@ func at(t time.Time) string {
 		return "some time ago"
 	}
 	return when(t)
-}
-
-func (d *tagDetail) whyRemoved(label string) string {
-	for _, a := range d.answers {
-		if sidecar.Fold(a.Label) == sidecar.Fold(label) && a.Verdict == catalog.Reject {
-			return "rejected by you, " + at(a.When)
-		}
-	}
-	for _, gone := range d.plan.Missing {
-		if sidecar.Fold(gone.Label) == sidecar.Fold(label) {
-			return "taken out of another sidecar of the photo"
-		}
-	}
-	for _, m := range d.marks {
-		if sidecar.Fold(m.Label) == sidecar.Fold(label) {
-			return "it was set by " + setBy(m) + "; now the model gives less"
-		}
-	}
-	return "the model gives less than the threshold"
-}
-
-func (d *tagDetail) whyKept(label string) string {
-	for _, m := range d.marks {
-		if sidecar.Fold(m.Label) == sidecar.Fold(label) && m.Source != sidecar.Import {
-			return "it was set by " + setBy(m)
-		}
-	}
-	return "it was set by a person or another program; sigla never takes it out by itself"
 }

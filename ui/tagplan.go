@@ -134,7 +134,7 @@ func (m *root) tagger() gallery.Tagger {
 	return by
 }
 
-// judge says of all labels of a photo whether they hold, and how surely those do.
+// judge says of all labels of a photo whether they hold, and how surely.
 func (w witness) judge(scores *gallery.Scores, id int) []gallery.Judgement {
 	row, ok := scores.Row(id)
 	if !ok {
@@ -145,11 +145,8 @@ func (w witness) judge(scores *gallery.Scores, id int) []gallery.Judgement {
 		if c < 0 || c >= len(row) {
 			continue
 		}
-		j := gallery.Judgement{Label: i, Logit: float64(row[c]), Holds: row[c] >= w.cuts[i]}
-		if j.Holds {
-			j.P = w.score.Probability(row[c], adjust(w.set.Labels[i]))
-		}
-		list = append(list, j)
+		p := w.score.Probability(row[c], adjust(w.set.Labels[i]))
+		list = append(list, gallery.Judgement{Label: i, Logit: float64(row[c]), P: p, Holds: row[c] >= w.cuts[i]})
 	}
 	return list
 }

@@ -294,7 +294,7 @@ func TestTakenOutElsewhere(t *testing.T) {
 	if err := os.Chtimes(path, later, later); err != nil {
 		t.Fatal(err)
 	}
-	d.press("R", "t").has("Nothing to write", "1 tag taken out elsewhere").press("e").has("set by the model: probability 1.00", "another program since: rejected")
+	d.press("R", "t").has("Nothing to write", "1 tag taken out elsewhere").press("e").has("sigla had set it and somebody took it out of a sidecar", "taken out since")
 	d.press("a").has("remember what was taken out elsewhere as rejected, 1 tag?").press("y", "esc")
 	if v := d.m.answers.About(d.m.photos.at(1).Content, "green"); v.Verdict != catalog.Reject || v.Who != "sidecar" {
 		t.Errorf("%+v", v)

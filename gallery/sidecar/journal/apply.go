@@ -124,12 +124,7 @@ func (p *preparation) run(ctx context.Context, o Options) {
 
 // check finds out whether a folder can be written to, and has the room.
 func (p *preparation) check(dir string, list []int) error {
-	f, err := os.CreateTemp(dir, ".sigla-*.tmp")
-	if err != nil {
-		return fmt.Errorf("its folder cannot be written to: %w", cause(err))
-	}
-	err = errors.Join(f.Close(), os.Remove(f.Name()))
-	if err != nil {
+	if err := probe(dir); err != nil {
 		return fmt.Errorf("its folder cannot be written to: %w", cause(err))
 	}
 	need := 0
@@ -140,6 +135,15 @@ func (p *preparation) check(dir string, list []int) error {
 		return fmt.Errorf("the disk is full: %d bytes are needed, %d are free", need, free)
 	}
 	return nil
+}
+
+// probeNamed makes a file in a folder and removes it.
+func probeNamed(dir string) error {
+	f, err := os.CreateTemp(dir, ".sigla-*.tmp")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // entry reads the file of an edit and makes its new content.

@@ -1,6 +1,8 @@
 package journal
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -110,5 +112,21 @@ func TestWrote(t *testing.T) {
 	}
 	if _, ok := Wrote(filepath.Join(dir, "none"), a, began); ok {
 		t.Error("found in a journal that is not there")
+	}
+}
+
+// A folder is tried without a trace, and one that is read-only is told.
+func TestProbe(t *testing.T) {
+	dir := t.TempDir()
+	for name, try := range map[string]func(string) error{"probe": probe, "probeNamed": probeNamed} {
+		if err := try(dir); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := try(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s of a folder that is not there: %v", name, err)
+		}
+		if left := leftovers(t, dir); len(left) > 0 {
+			t.Errorf("%s left %q", name, left)
+		}
 	}
 }
