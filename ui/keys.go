@@ -176,3 +176,12 @@ func keyOf(name string) string {
 	}
 	panic("no action " + name)
 }
+
+// signOf is the first key of an action as people read it.
+func signOf(name string) string {
+	key := keyOf(name)
+	if sign, ok := keySigns[key]; ok {
+		return sign
+	}
+	return key
+}
