@@ -44,6 +44,20 @@ func interval(value float64, resampled []float64) Interval {
 	return Interval{value, at(0.025), at(0.975)}
 }
 
+// centred is the interval of a mean over labels, moved by what resampling does to
+// the mean: labels of few photos drop out of some resamples, and photos that are
+// there twice rank more easily.
+func centred(value float64, resampled []float64) Interval {
+	i := interval(value, resampled)
+	all := slices.DeleteFunc(slices.Clone(resampled), math.IsNaN)
+	if len(all) == 0 {
+		return i
+	}
+	slices.Sort(all)
+	moved := value - all[len(all)/2]
+	return Interval{value, i.Low + moved, i.High + moved}
+}
+
 // A bootstrap resamples groups of photos with replacement (Efron 1979; by groups,
 // for photos of one burst say the same): photos that show the same are not told
 // twice as often how sure a figure is.

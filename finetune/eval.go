@@ -83,6 +83,7 @@ type evaluation struct {
 	boot   bootstrap
 
 	columns [][]column             // by scores, label
+	few     []bool                 // by label: resamples of so few photos say nothing
 	values  [][][figures]float64   // by scores, label
 	drawn   [][][figures][]float64 // by scores, label: by resample
 }
@@ -99,7 +100,11 @@ func (e *evaluation) resample() {
 		}
 		e.columns, e.values, e.drawn = append(e.columns, columns), append(e.values, values), append(e.drawn, drawn)
 	}
-	e.boot = newBootstrap(e.set.Groups(), e.photos, resamples(pairs))
+	groups := e.set.Groups()
+	for _, c := range e.columns[0] {
+		e.few = append(e.few, e.set.few(c, at(groups, e.photos)) != "")
+	}
+	e.boot = newBootstrap(groups, e.photos, resamples(pairs))
 	for _, drawn := range e.drawn {
 		for label := range drawn {
 			for f := range figures {
@@ -118,9 +123,21 @@ func (e *evaluation) resample() {
 	})
 }
 
+// at returns the values of some places.
+func at[V any](values []V, places []int) []V {
+	some := make([]V, len(places))
+	for i, place := range places {
+		some[i] = values[place]
+	}
+	return some
+}
+
 // measures makes figures of one label.
 func (e *evaluation) measures(scores, label int) Measures {
 	of := func(f figure) Interval { return interval(e.values[scores][label][f], e.drawn[scores][label][f]) }
+	if e.few[label] {
+		of = func(f figure) Interval { return Interval{e.values[scores][label][f], math.NaN(), math.NaN()} }
+	}
 	return measuresBy(of)
 }
 
@@ -154,7 +171,11 @@ func (e *evaluation) gain(label int, f figure) Interval {
 	for r := range drawn {
 		drawn[r] = e.drawn[1][label][f][r] - e.drawn[0][label][f][r]
 	}
-	return interval(e.values[1][label][f]-e.values[0][label][f], drawn)
+	value := e.values[1][label][f] - e.values[0][label][f]
+	if e.few[label] {
+		return Interval{value, math.NaN(), math.NaN()}
+	}
+	return interval(value, drawn)
 }
 
 // mean is the mean of a figure over labels for which it is defined.
@@ -188,7 +209,7 @@ func (e *evaluation) means(scores int) Measures {
 				return m
 			})
 		}
-		return interval(of(f, func(label int) [figures]float64 { return e.values[scores][label] }), drawn)
+		return centred(of(f, func(label int) [figures]float64 { return e.values[scores][label] }), drawn)
 	})
 }
 
@@ -199,7 +220,7 @@ func (e *evaluation) meanGain() Interval {
 	for r := range drawn {
 		drawn[r] = mean(n, func(label int) float64 { return e.drawn[1][label][f][r] - e.drawn[0][label][f][r] })
 	}
-	return interval(mean(n, func(label int) float64 { return e.values[1][label][f] - e.values[0][label][f] }), drawn)
+	return centred(mean(n, func(label int) float64 { return e.values[1][label][f] - e.values[0][label][f] }), drawn)
 }
 
 // mostConfused is how many pairs of labels are told.

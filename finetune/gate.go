@@ -57,22 +57,17 @@ const fewestGroups = 3
 // gate says of which labels the scores of cross-validation are better than those
 // before (paired bootstrap of groups): of the logarithmic loss and the average
 // precision one must be better by the whole of its interval, and the other not
-// worse. order says that the order of photos is the same, and with it the latter.
+// worse. Of every label there must be enough photos, see few. order says that the order of photos is the same, and with it the latter.
 func (s Set) gate(before, after Scores, order bool) []Verdict {
 	e := evaluation{set: s, photos: s.Rest(nil), scores: []Scores{before, after}, cuts: make([]float64, len(s.Labels))}
 	e.resample()
 	verdicts := make([]Verdict, len(s.Labels))
-	groups := s.Groups()
 	for i, l := range s.Labels {
-		v := Verdict{Label: l.Name, Reason: s.few(e.columns[0][i], groups)}
-		if v.Reason == "" {
-			loss, gain := e.gain(i, logLoss), e.gain(i, averagePrecision)
-			v.Before, v.After = e.values[0][i][averagePrecision], e.values[1][i][averagePrecision]
-			v.Low, v.High = gain.Low, gain.High
-			v.Kept = loss.High < 0 && (order || gain.Value >= 0) || loss.Value <= 0 && !order && gain.Low > 0
-			if !v.Kept {
-				v.Reason = "it is not surely better"
-			}
+		loss, gain := e.gain(i, logLoss), e.gain(i, averagePrecision)
+		v := Verdict{Label: l.Name, Before: e.values[0][i][averagePrecision], After: e.values[1][i][averagePrecision], Low: gain.Low, High: gain.High}
+		v.Kept = loss.High < 0 && (order || gain.Value >= 0) || loss.Value <= 0 && !order && gain.Low > 0
+		if !v.Kept {
+			v.Reason = "it is not surely better"
 		}
 		verdicts[i] = v
 	}
@@ -115,41 +110,95 @@ type Choice struct {
 // what the method has learned besides, if that is better again. What cannot be
 // shown to help may harm.
 func Choose(ctx context.Context, e backend.Backend, d Embedded, m Method, p Prior, seed uint64) (Choice, error) {
+	if err := d.Validate(); err != nil {
+		return Choice{}, err
+	}
 	before, err := d.ZeroShot().Scores(e, d.Images)
 	if err != nil {
 		return Choice{}, err
 	}
-	c := Choice{Before: before, After: Scores{before.Labels, slices.Clone(before.Values)}}
-	as, last := make([]Method, len(d.Labels)), []Verdict(nil)
+	c := Choice{Before: before, After: Scores{before.Labels, slices.Clone(before.Values)}, Verdicts: make([]Verdict, len(d.Labels))}
+	enough := c.refuseFew(d.Set)
+	if len(enough) == 0 {
+		if len(d.decided(d.Rest(nil))) == 0 {
+			return Choice{}, ErrNothingToLearn
+		}
+		return c, nil
+	}
+	some := d.only(enough)
+	chosen := before.only(enough)
 	for _, method := range slices.Compact([]Method{Calibrate, m}) {
-		crossed, err := CrossValidate(ctx, e, d, method, p, seed)
+		crossed, err := CrossValidate(ctx, e, some, method, p, seed)
 		if err != nil {
 			return Choice{}, err
 		}
-		last = d.gate(c.After, crossed, method == Calibrate)
-		for i, v := range last {
+		for i, v := range some.gate(chosen, crossed, method == Calibrate) {
+			at := &c.Verdicts[enough[i]]
 			if v.Kept {
-				as[i] = method
-				for at := i; at < len(c.After.Values); at += c.After.Labels {
-					c.After.Values[at] = crossed.Values[at]
-				}
+				v.As = method
+				chosen.set(i, crossed, i)
+			} else if at.Kept { // calibration stays, with the figures of what does not
+				v.As, v.Kept = at.As, true
+			}
+			*at = v
+		}
+	}
+	for i, v := range some.gate(before.only(enough), chosen, true) {
+		if at := &c.Verdicts[enough[i]]; at.As == m { // against the model, not against calibration
+			at.Before, at.After, at.Low, at.High = v.Before, v.After, v.Low, v.High
+		}
+		c.After.set(enough[i], chosen, i)
+	}
+	return c, nil
+}
+
+// refuseFew says of which labels there are too few photos, and returns the
+// others.
+func (c *Choice) refuseFew(s Set) (enough []int) {
+	groups := s.Groups()
+	for i, l := range s.Labels {
+		c.Verdicts[i] = Verdict{Label: l.Name, Reason: s.few(s.column(c.Before, i, s.Rest(nil)), groups)}
+		if c.Verdicts[i].Reason == "" {
+			enough = append(enough, i)
+		}
+	}
+	return enough
+}
+
+// only is the set with some of its labels, in ascending order.
+func (d Embedded) only(labels []int) Embedded {
+	some, at := d, make(map[int]int)
+	some.Labels, some.Texts, some.Photos = nil, nil, slices.Clone(d.Photos)
+	for i, label := range labels {
+		at[label] = i
+		some.Labels, some.Texts = append(some.Labels, d.Labels[label]), append(some.Texts, d.Texts[label])
+	}
+	for i, p := range d.Photos {
+		some.Photos[i].Known = nil
+		for _, k := range p.Known {
+			if to, ok := at[k.Label]; ok {
+				k.Label = to
+				some.Photos[i].Known = append(some.Photos[i].Known, k)
 			}
 		}
 	}
-	c.Verdicts = d.gate(before, c.After, true)
-	for i := range c.Verdicts {
-		v := &c.Verdicts[i]
-		v.As, v.Kept = as[i], as[i] != ""
-		switch {
-		case v.As == m:
-			v.Reason = ""
-		case v.Kept: // the figures of what was not kept say more than none
-			v.Reason = last[i].Reason
-		default:
-			*v = last[i]
-		}
+	return some
+}
+
+// only are the scores of some labels.
+func (s Scores) only(labels []int) Scores {
+	some := Scores{len(labels), make([]float32, len(s.Values)/s.Labels*len(labels))}
+	for i, label := range labels {
+		some.set(i, s, label)
 	}
-	return c, nil
+	return some
+}
+
+// set copies the scores of a label.
+func (s Scores) set(label int, from Scores, its int) {
+	for row := range len(s.Values) / s.Labels {
+		s.Values[row*s.Labels+label] = from.Values[row*from.Labels+its]
+	}
 }
 
 // Apply gives heads that were learned to the labels that were chosen to have

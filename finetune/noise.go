@@ -17,9 +17,10 @@ type Doubt struct {
 // scores are those of cross-validation: a model that has learned a wrong tag
 // would not doubt it. A tag is doubted where the photo is at least as sure on the
 // other side as photos of that side are on average (confident learning:
-// Northcutt et al. 2021, section 3).
+// Northcutt et al. 2021, section 3). Of a label of few photos nothing is said.
 func (s Set) Doubts(scores Scores) []Doubt {
 	photos := s.Rest(nil)
+	groups := s.Groups()
 	var doubts []Doubt
 	for label := range s.Labels {
 		c := s.column(scores, label, photos)
@@ -29,7 +30,7 @@ func (s Set) Doubts(scores Scores) []Doubt {
 			sum[side] += c.p[i]
 			n[side]++
 		}
-		if n[0] == 0 || n[1] == 0 {
+		if s.few(c, groups) != "" {
 			continue
 		}
 		for i, y := range c.truth {
