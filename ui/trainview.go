@@ -137,6 +137,8 @@ func (m *root) trainTitle(w int) string {
 		state, k = "‖ paused", m.theme.warn
 	case t.last.Step > 0:
 		state = clock(timeLeft(t.last)) + " left"
+	default:
+		state = "first step"
 	}
 	tail := far + right(state, 13) + " "
 	var l line
