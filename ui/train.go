@@ -149,6 +149,7 @@ type training struct {
 	paused  bool
 	drop    bool // discard it when it has ended
 	sure    bool // the key that discards was pressed once
+	anyway  bool // likewise the one that keeps, of what is not better
 	pick    pick
 }
 
@@ -464,6 +465,11 @@ func (m *root) keepTraining() tea.Cmd {
 	}
 	if t.result.Kept == 0 && !t.result.Whole {
 		m.say("no label became better: there is nothing to keep")
+		return nil
+	}
+	if r := t.result; r.Whole && r.After.AveragePrecision <= r.Before.AveragePrecision && !t.anyway {
+		t.anyway = true
+		m.say("it is not better on the photos held back: " + signOf("keep") + " again keeps it all the same")
 		return nil
 	}
 	t.stage = trainKeeps

@@ -65,6 +65,7 @@ type tutor struct {
 	wishes []TrainWish
 	runs   []*lessonRun
 	whole  bool
+	worse  bool
 }
 
 func newTutor(t testing.TB) *tutor {
@@ -176,8 +177,12 @@ func (r *lessonRun) Sides(context.Context) (TrainSides, error) {
 }
 
 func (r *lessonRun) Result(context.Context) (TrainResult, error) {
+	after := 0.81
+	if r.worse {
+		after = 0.6
+	}
 	return TrainResult{
-		Before: finetune.Validation{AveragePrecision: 0.66, Photos: 240}, After: finetune.Validation{AveragePrecision: 0.81, Photos: 240},
+		Before: finetune.Validation{AveragePrecision: 0.66, Photos: 240}, After: finetune.Validation{AveragePrecision: after, Photos: 240},
 		Kept: 2, Whole: r.whole, Notes: []string{"the other photos make 5 tags doubtful"},
 		Labels: []finetune.Verdict{
 			{Label: "red", Kept: true, As: finetune.LinearHead, Before: 0.61, After: 0.9, Low: 0.1, High: 0.4},
@@ -372,7 +377,12 @@ func TestTrainWhole(t *testing.T) {
 	u := newTutor(t)
 	u.whole = true
 	close(u.allow)
+	u.worse = true
 	d := school(t, 120, 40, u).press("T", "down", "enter").has("became better; what was learned is of all")
+	d.press("enter").has("Enter again keeps it all the same")
+	if context.Cause(d.m.work.ctx) != nil {
+		t.Fatal("what is worse is kept by one press")
+	}
 	d.press("enter")
 	if cause := context.Cause(d.m.work.ctx); !errors.Is(cause, ErrReopen) {
 		t.Errorf("the explorer ends with %v", cause)

@@ -308,11 +308,12 @@ func (m *root) trainResult(w int) []string {
 	var mean line
 	mean.add("", " average precision ").add(t.quiet, "before ").add(t.strong, fmt.Sprintf("%.3f", r.Before.AveragePrecision))
 	mean.add(t.quiet, "  after ").add(t.strong, fmt.Sprintf("%.3f", r.After.AveragePrecision))
-	mean.add(t.quiet, clip(fmt.Sprintf("   on %s held back, with what the gate keeps", plural(r.After.Photos, "photo")), w-mean.cells-1))
-	gate := fmt.Sprintf(" the gate keeps %s of %s", count(r.Kept), plural(len(r.Labels), "label"))
+	gate, what := fmt.Sprintf(" the gate keeps %s of %s", count(r.Kept), plural(len(r.Labels), "label")), ", with what the gate keeps"
 	if r.Whole {
+		what = ""
 		gate = fmt.Sprintf(" %s of %s became better; what was learned is of all of them", count(r.Kept), plural(len(r.Labels), "label"))
 	}
+	mean.add(t.quiet, clip("   on "+plural(r.After.Photos, "photo")+" held back"+what, w-mean.cells-1))
 	lines = append(lines, mean.fit(w), clip(gate, w))
 	for _, note := range r.Notes {
 		for _, s := range wrap(clean(note), w-2) {
@@ -350,6 +351,10 @@ func (m *root) verdictLine(v finetune.Verdict, name, w int) string {
 	}
 	said := "as it was"
 	switch {
+	case m.train.result.Whole && v.Kept:
+		said = "better"
+	case m.train.result.Whole:
+		said = clean(v.Reason)
 	case v.Kept && v.As == finetune.Calibrate && m.train.plan.Depth != finetune.DepthCalibrate:
 		said = "calibrated, its head not kept: " + clean(v.Reason)
 	case v.Kept:
