@@ -35,6 +35,7 @@ func (u *usefulTables) run(t *testing.T, c *collection) map[int][]usefulTrial {
 	for _, n := range shots {
 		for _, seed := range seeds {
 			r := c.try(t, n, seed)
+			fmt.Fprintf(os.Stderr, "%d labels, %d examples, seed %d: %d kept, %d harmed\n", len(c.Labels), n, seed, r.kept, r.harmed)
 			trials[n] = append(trials[n], r)
 			u.labels, u.kept, u.harmed = u.labels+len(c.Labels), u.kept+r.kept, u.harmed+r.harmed
 		}
