@@ -141,6 +141,15 @@ func TestLinearGradient(t *testing.T) {
 		if _, _, err := l.Gradient(ctx, all); err != nil {
 			t.Fatal(err)
 		}
+		if loss, pairs, err := l.Gradient(ctx, nil); err != nil || loss != 0 || pairs != 0 {
+			t.Errorf("%s: of no photos %v, %d, %v", method, loss, pairs, err)
+		}
+		l.e.Zero(l.g)
+		l.e.Zero(l.t.g)
+		l.e.Zero(l.b.g)
+		if _, _, err := l.Gradient(ctx, all); err != nil {
+			t.Fatal(err)
+		}
 		for _, p := range []struct {
 			name string
 			w, g backend.Buf
@@ -245,6 +254,9 @@ func TestUndecidedLabelsStay(t *testing.T) {
 		if before.At(i, 1) == after.At(i, 1) {
 			t.Errorf("photo %d scores as before by a label that was learned", i)
 		}
+	}
+	if _, err := NewLinear(ref.New(), d, LinearHead, Prior{}, upTo(60), nil); err == nil {
+		t.Error("a prior of no deviation is taken")
 	}
 	for i := range d.Photos {
 		d.Photos[i].Known = slices.DeleteFunc(d.Photos[i].Known, func(k Known) bool { return k.Value < 0 })
@@ -366,7 +378,7 @@ func BenchmarkHead(b *testing.B) {
 	}
 	b.ReportMetric(first.Seconds()*1000/float64(b.N), "ms-to-first")
 	b.ReportMetric(all.Seconds()/float64(b.N), "s-in-all")
-	// Two losses a step, each of three products.
-	flops := float64(LinearOptions().Steps+1) * 2 * 3 * 2 * 2000 * 50 * 769
+	// The loss of a step is three products.
+	flops := float64(LinearOptions().Steps+1) * 3 * 2 * 2000 * 50 * 769
 	b.ReportMetric(100*flops*float64(b.N)/all.Seconds()/engine.Peak(), "%-of-peak")
 }
