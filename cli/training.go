@@ -284,6 +284,9 @@ func (t *trainRun) Sides(ctx context.Context) (ui.TrainSides, error) { return t.
 // Result implements ui.Training.
 func (t *trainRun) Result(ctx context.Context) (ui.TrainResult, error) {
 	r, err := t.method.result(ctx)
+	if r.Before.Photos == 0 {
+		r.Before = t.before
+	}
 	if err == nil {
 		t.measure = r
 	}

@@ -42,7 +42,7 @@ func CheckName(name string) error {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_.", r)
 	})
 	if name == "" || name == "none" || len(name) > 200 || odd || strings.ContainsRune("-.", rune(name[0])) {
-		return fmt.Errorf("%q cannot be an adapter's name: want letters, digits, - _ and .", name)
+		return fmt.Errorf("%q cannot be an adapter's name: want letters, digits and the signs - . _", name)
 	}
 	return nil
 }

@@ -125,7 +125,6 @@ func (m *root) wentBack(msg wentBackMsg) tea.Cmd {
 	case msg.err != nil:
 		m.warn(msg.err)
 	default:
-		m.learned(t.feed.take()) // what the run told before it went back
 		t.cut(msg.step)
 		t.pace.want(true)
 		if t.stage == trainDone {
