@@ -21,6 +21,15 @@ type adapter struct {
 // keptAdapters is the folder of the adapters that are kept.
 func keptAdapters() finetune.Kept { return finetune.Kept(filepath.Join(dataDir(), "adapters")) }
 
+// adapterNames are the names of the adapters that are kept.
+func adapterNames() (names []string) {
+	list, _ := keptAdapters().List() // the shell has no use for an error
+	for _, e := range list {
+		names = append(names, e.Name)
+	}
+	return names
+}
+
 // adapterFile is the file that --adapter means, and what it is called: a file,
 // or one that is kept under a name.
 func adapterFile(value string) (path, name string) {

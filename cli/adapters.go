@@ -27,6 +27,9 @@ With NAME, or a file, print its card: the model, the data by origin, the options
 --merge writes the model with the adapter as a checkpoint of its own, in the published layout, to a new folder: other programs read it, and so does --model. The base is the one of --model, or the one of the card's name. Vectors, s and δ of labels have no place in a checkpoint. --peft writes low-rank updates as the PEFT library reads them.`,
 		Example: "sigla adapters\nsigla adapters pets\nsigla adapters pets --use\nsigla score Pictures --adapter none\nsigla adapters pets --remove\nsigla adapters pets --merge my-siglip",
 		Args:    cobra.MaximumNArgs(1),
+
+		ValidArgsFunction: offer(adapterNames, cobra.ShellCompDirectiveDefault),
+
 		Run: a.configured(func(ctx context.Context, args []string) error {
 			switch {
 			case len(args) == 0 && (use || stop || remove || merge != "" || peft != ""):

@@ -10,6 +10,7 @@ import (
 
 	"sigla/gallery"
 	"sigla/gallery/label"
+	"sigla/model"
 	"sigla/ui"
 )
 
@@ -68,8 +69,23 @@ func (a *app) explore(ctx context.Context, e exploration) error {
 	if err != nil {
 		return err
 	}
+	for {
+		err := a.screen(ctx, e, src, set, save, hint)
+		if !errors.Is(err, ui.ErrReopen) {
+			return err
+		}
+		if set, save, err = a.labelSet(e.store); err != nil { // as it was left
+			return err
+		}
+	}
+}
+
+// screen opens the explorer once. It ends with ui.ErrReopen when a training has
+// changed the model.
+func (a *app) screen(ctx context.Context, e exploration, src model.Source, set label.Set, save func(label.Set) error, hint string) error {
 	g := catalogued(e.data)
 	defer a.closeCatalogued(g)
+	t := &trainer{app: a, g: g, src: src, data: e.data, paths: e.paths}
 	return ui.Run(ctx, ui.Options{
 		Title:   e.title,
 		Gallery: g,
@@ -87,8 +103,10 @@ func (a *app) explore(ctx context.Context, e exploration) error {
 			}
 			g.UseModel(enc.catalogModel())
 			g.UseScanner(enc.engine)
+			t.setModel(enc)
 			return enc, nil
 		},
+		Trainer:     t,
 		Delta:       a.settings.bias,
 		Temperature: a.settings.temperature,
 		Hint:        hint,

@@ -36,13 +36,14 @@ type option struct {
 	choices     []string
 	env         string // an environment variable that stands for the flag
 	help        string
+	complete    func() []string // what the shell may offer beyond choices; nil: nothing
 	set         func(s *settings, text string) error
 }
 
 var options = []option{
 	{name: "model", value: "folder", help: "model to use: a folder with config.json, a tokenizer and model.safetensors, or a name on the Hugging Face hub, which is fetched once (the built-in starter)",
 		set: func(s *settings, text string) error { s.model = text; return nil }},
-	{name: "adapter", value: "name", help: "what was learned from your photos, to use with the model: the name of a kept adapter or a file; none for the model as it was published (the adapter that was made its default)",
+	{name: "adapter", value: "name", help: "what was learned from your photos, to use with the model: the name of a kept adapter or a file; none for the model as it was published (the adapter that was made its default)", complete: adapterNames,
 		set: func(s *settings, text string) error { s.adapter = text; return nil }},
 	{name: "device", value: "name", initial: "auto", choices: []string{"auto", "cpu", "gpu", "gpu:software"}, env: "SIGLA_DEVICE",
 		help: "where to compute: auto, cpu, gpu or gpu:software",
@@ -134,6 +135,8 @@ func (a *app) addOptions(cmd *cobra.Command) {
 		switch {
 		case o.choices != nil:
 			err = cmd.RegisterFlagCompletionFunc(o.name, cobra.FixedCompletions(o.choices, cobra.ShellCompDirectiveNoFileComp))
+		case o.complete != nil:
+			err = cmd.RegisterFlagCompletionFunc(o.name, offer(o.complete, cobra.ShellCompDirectiveDefault))
 		case o.value == "folder":
 			err = cmd.MarkPersistentFlagDirname(o.name)
 		}
@@ -141,4 +144,9 @@ func (a *app) addOptions(cmd *cobra.Command) {
 			panic(err) // a flag registered twice
 		}
 	}
+}
+
+// offer has the shell complete with what list returns.
+func offer(list func() []string, more cobra.ShellCompDirective) cobra.CompletionFunc {
+	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) { return list(), more }
 }

@@ -62,16 +62,32 @@ type labelScore struct {
 // model's own; CLIP's probability is read off its odds against the other
 // labels.
 func (s *scorer) scores(vector []float32) []labelScore {
-	logits := s.classifier.Logits(vector, s.score.Logit)
-	read := logits
-	if s.odds != nil {
-		read = slices.Clone(logits)
-		s.odds(read)
-	}
+	logits, read := s.logits(vector)
 	scores := make([]labelScore, len(logits))
 	for i, l := range s.classifier.Set().Labels {
 		scores[i] = labelScore{l.Name, logits[i], s.read.Probability(read[i], s.adjust[i]), read[i] >= s.cuts[i]}
 	}
 	slices.SortStableFunc(scores, func(x, y labelScore) int { return cmp.Compare(y.Probability, x.Probability) })
 	return scores
+}
+
+// logits returns the model's own, and those that probabilities are read off.
+func (s *scorer) logits(vector []float32) (logits, read []float32) {
+	logits = s.classifier.Logits(vector, s.score.Logit)
+	read = logits
+	if s.odds != nil {
+		read = slices.Clone(logits)
+		s.odds(read)
+	}
+	return logits, read
+}
+
+// probabilities returns those of all labels, in the order of the set.
+func (s *scorer) probabilities(vector []float32) []float64 {
+	_, read := s.logits(vector)
+	probabilities := make([]float64, len(read))
+	for i, logit := range read {
+		probabilities[i] = s.read.Probability(logit, s.adjust[i])
+	}
+	return probabilities
 }

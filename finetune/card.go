@@ -74,11 +74,12 @@ func Summarize(s Set) Summary {
 type Verdict struct {
 	Label  string  `json:"label"`
 	Kept   bool    `json:"kept"`
-	Before float64 `json:"before"` // average precision without what was learned
+	As     Method  `json:"as,omitempty"` // what of it is kept: calibration only, or all
+	Before float64 `json:"before"`       // average precision without what was learned
 	After  float64 `json:"after"`
 	Low    float64 `json:"low"` // interval of After − Before
 	High   float64 `json:"high"`
-	Reason string  `json:"reason,omitempty"` // in place of figures: why there are none
+	Reason string  `json:"reason,omitempty"` // why it is not kept, where the figures do not say it
 }
 
 // String is the card for people, several lines.
@@ -135,9 +136,15 @@ func (v Verdict) String() string {
 	verdict := "as it was"
 	if v.Kept {
 		verdict = "kept"
+		if v.As == Calibrate {
+			verdict = "calibrated"
+		}
 	}
 	if v.Reason != "" {
-		return fmt.Sprintf("%s: %s: %s", v.Label, verdict, v.Reason)
+		verdict += ": " + v.Reason
+	}
+	if v.After == 0 { // there were too few photos
+		return fmt.Sprintf("%s: %s", v.Label, verdict)
 	}
 	return fmt.Sprintf("%s: %s, average precision %.3f → %.3f (%+.3f to %+.3f)", v.Label, verdict, v.Before, v.After, v.Low, v.High)
 }

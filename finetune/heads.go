@@ -77,7 +77,7 @@ func (h Heads) Keep(before Heads, keep func(label int) bool) Heads {
 }
 
 // Scores are the logits of the probabilities of photos and labels, [photos,
-// labels] by rows: p = σ(score). Labels that a model cannot tell are NaN.
+// labels] by rows: p = σ(score).
 type Scores struct {
 	Labels int
 	Values []float32

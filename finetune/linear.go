@@ -40,7 +40,9 @@ type Prior struct {
 // frequent label does not drown, and the probabilities are those of the photos
 // as they are.
 //
-// What is learned is measured in logits: by a step of AdamW at a rate of 1 no
+// t' and b learn from the labels' texts alone: the vectors fit the photos that
+// they learn from, and would drive the temperature up and the bias down without
+// end. What is learned is measured in logits: by a step of AdamW at a rate of 1 no
 // logit moves by much more than 1, whatever temperature and dimension are.
 type Linear struct {
 	*work
@@ -54,10 +56,12 @@ type Linear struct {
 	start [][]float32 // by column: its vector before
 	scale float64     // exp(t') before
 	reach float64     // by how much a logit moves when its logarithm moves by 1
+	mean  []float32   // of the photos' vectors, taken off them: vectors and δ then learn apart
 	ones  float64     // stands behind each photo's vector: δ is learned as one more value of a label's
 
 	// Parameters and their gradients and moments, a row for each column: the
-	// vector and δ, or log s and δ; δ is exp(t')·ones times what stands there.
+	// vector, or log s, and then what a photo in the middle scores, in units of
+	// exp(t')·ones.
 	w, g, m, v backend.Buf
 	t, b       scalar
 
@@ -65,13 +69,8 @@ type Linear struct {
 	pairs backend.Pairs
 }
 
-// scalar is a parameter by itself.
-type scalar struct {
-	w, g, m, v backend.Buf
-	before     float64
-	lr         float64 // for a rate of 1
-	prior      float64 // weight of half the square of how far it is from before
-}
+// scalar is a parameter by itself, [1].
+type scalar struct{ w, g, m, v backend.Buf }
 
 // ErrNothingToLearn says that no label has both photos that show it and photos
 // that do not.
@@ -103,26 +102,30 @@ func (l *Linear) restart(rows, held []int) error {
 	if err := l.measure(); err != nil {
 		return err
 	}
-	first := make([]float32, 0, len(l.columns)*l.width())
-	for _, v := range l.start {
+	var first, texts []float32
+	for i, v := range l.start {
+		u := l.d.Texts[l.columns[i]]
+		texts = append(append(texts, u...), l.middle(u))
 		if l.method == LinearHead {
 			first = append(first, v...)
 		} else {
 			first = append(first, 0)
 		}
-		first = append(first, 0)
+		first = append(first, l.middle(v))
 	}
+	l.put("texts", texts)
 	l.w, l.g = l.put("w", first), l.zero("g", len(first))
 	l.m, l.v = l.zero("m", len(first)), l.zero("v", len(first))
-	prior := 1 / (l.prior.Global * l.prior.Global)
-	l.t = l.scalar("t", float64(l.d.LogScale), 1/l.reach, prior*l.reach*l.reach)
-	l.b = l.scalar("b", float64(l.d.Bias), 1, prior)
+	l.t, l.b = l.scalar("t", l.d.LogScale), l.scalar("b", l.d.Bias)
 	return nil
 }
 
-func (l *Linear) scalar(name string, before, lr, prior float64) scalar {
-	return scalar{l.put(name, []float32{float32(before)}), l.zero("d"+name, 1), l.zero("m"+name, 1), l.zero("v"+name, 1), before, lr, prior}
+func (l *Linear) scalar(name string, value float32) scalar {
+	return scalar{l.put(name, []float32{value}), l.zero("d"+name, 1), l.zero("m"+name, 1), l.zero("v"+name, 1)}
 }
+
+// middle is what a photo in the middle scores, in units of exp(t')·ones.
+func (l *Linear) middle(v []float32) float32 { return float32(dot(v, l.mean) / l.ones) }
 
 // width is how many parameters a label has.
 func (l *Linear) width() int {
@@ -190,9 +193,15 @@ func (d Embedded) prototypes(labels, photos []int) [][]float32 {
 	return vectors
 }
 
-// measure finds how far steps reach: in the directions of the photos.
+// measure finds where the photos lie and how far steps reach.
 func (l *Linear) measure() error {
 	images := l.images(l.rows)
+	l.mean = make([]float32, len(images[0]))
+	for _, x := range images {
+		for k, v := range x {
+			l.mean[k] += v / float32(len(images))
+		}
+	}
 	cosines, err := l.cosines(images, l.start)
 	if err != nil {
 		return err
@@ -203,10 +212,11 @@ func (l *Linear) measure() error {
 	if l.method == LinearHead {
 		l.ones = 0
 		for _, x := range images {
-			for _, v := range x {
-				l.ones += math.Abs(float64(v)) / float64(len(images))
+			for k, v := range x {
+				l.ones += math.Abs(float64(v-l.mean[k])) / float64(len(images))
 			}
 		}
+		l.ones = max(l.ones, 0.01) // photos may be all the same
 	}
 	return nil
 }

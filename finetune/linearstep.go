@@ -21,10 +21,10 @@ func (l *Linear) Gradient(ctx context.Context, batch []int) (loss float64, pairs
 	if err != nil {
 		return 0, 0, err
 	}
-	rows, columns := l.pairs.Rows, l.pairs.Cols
-	x := l.take("x", rows*l.pairs.Dim)
-	dx, dy, out := l.take("dx", x.Len), l.take("dy", y.Len), l.take("loss", 1)
-	l.e.SigmoidLoss(out, dx, dy, l.t.g, l.b.g, x, y, l.t.w, l.b.w, l.pairs)
+	x, texts := l.take("x", l.pairs.Rows*l.pairs.Dim), l.take("texts", y.Len)
+	dx, dy, out, none := l.take("dx", x.Len), l.take("dy", y.Len), l.take("loss", 1), l.zero("none", 2)
+	l.e.SigmoidLoss(out, dx, dy, l.t.g, l.b.g, x, texts, l.t.w, l.b.w, l.pairs)
+	l.e.SigmoidLoss(out, dx, dy, none.Slice(0, 1), none.Slice(1, 1), x, y, l.t.w, l.b.w, l.pairs)
 	if l.method == LinearHead {
 		l.e.Add(l.g, l.g, dy)
 	} else if err := l.project(dy); err != nil {
@@ -39,7 +39,7 @@ func (l *Linear) Gradient(ctx context.Context, batch []int) (loss float64, pairs
 	}
 	pairs = len(l.pairs.Except)
 	if l.pairs.Default != 0 {
-		pairs = rows * columns
+		pairs = l.pairs.Rows * l.pairs.Cols
 	}
 	return float64(value[0]), pairs, nil
 }
@@ -60,7 +60,10 @@ func (l *Linear) load(batch []int) {
 	l.pairs.Dim = len(l.d.Texts[0]) + 1
 	x := make([]float32, 0, len(photos)*l.pairs.Dim)
 	for _, p := range photos {
-		x = append(append(x, l.d.Images[p]...), float32(l.ones))
+		for k, v := range l.d.Images[p] {
+			x = append(x, v-l.mean[k])
+		}
+		x = append(x, float32(l.ones))
 	}
 	l.put("x", x)
 }
@@ -112,9 +115,11 @@ func (l *Linear) pull() error {
 	if err != nil {
 		return err
 	}
+	t, b := l.Scalars()
+	scale := math.Exp(float64(t))
 	n, square := float64(len(l.rows)), func(x float64) float64 { return x * x }
 	byScale := 1 / square(l.prior.Scale) / n
-	byVector, byDelta := square(l.scale/l.prior.Vector)/n, square(l.scale*l.ones/l.prior.Delta)/n
+	byVector, byDelta := square(scale/l.prior.Vector)/n, square(scale*l.ones/l.prior.Delta)/n
 	width := l.width()
 	for i, v := range l.start {
 		row := w[i*width:][:width]
@@ -125,16 +130,12 @@ func (l *Linear) pull() error {
 		} else {
 			row[0] *= float32(byScale)
 		}
-		row[width-1] *= float32(byDelta)
+		row[width-1] = float32(byDelta * float64(row[width-1]-l.middle(v)))
 	}
 	l.e.Add(l.g, l.g, l.put("pull", w))
-	for _, s := range []scalar{l.t, l.b} {
-		now, err := l.read(s.w)
-		if err != nil {
-			return err
-		}
-		l.e.Add(s.g, s.g, l.put("pull scalar", []float32{float32(s.prior / n * (float64(now[0]) - s.before))}))
-	}
+	byGlobal := 1 / square(l.prior.Global) / n
+	l.e.Add(l.t.g, l.t.g, l.put("pull t", []float32{float32(byGlobal * square(l.reach) * float64(t-l.d.LogScale))}))
+	l.e.Add(l.b.g, l.b.g, l.put("pull b", []float32{float32(byGlobal * float64(b-l.d.Bias))}))
 	return nil
 }
 
@@ -168,9 +169,8 @@ func (l *Linear) Update(a backend.Adam) error {
 		l.e.Zero(g)
 	}
 	step(l.w, l.g, l.m, l.v, 1/(l.scale*l.ones))
-	for _, s := range []scalar{l.t, l.b} {
-		step(s.w, s.g, s.m, s.v, s.lr)
-	}
+	step(l.t.w, l.t.g, l.t.m, l.t.v, 1/l.reach)
+	step(l.b.w, l.b.g, l.b.m, l.b.v, 1)
 	_, err := l.read(l.b.w)
 	return err
 }
@@ -231,11 +231,12 @@ func (l *Linear) Heads() (Heads, error) {
 		if long == 0 {
 			continue // its photos cancel its text: nothing is left to ask for
 		}
+		middle := l.ones*float64(row[width-1]) - s*dot(v, l.mean)
 		unit := make([]float32, len(v))
 		for k, x := range v {
 			unit[k] = float32(float64(x) / long)
 		}
-		h.Labels[label] = Head{unit, model.Adjust{Scale: s * long, Delta: math.Exp(float64(t)) * l.ones * float64(row[width-1])}}
+		h.Labels[label] = Head{unit, model.Adjust{Scale: s * long, Delta: math.Exp(float64(t)) * middle}}
 		learned[label] = true
 	}
 	return h.Keep(l.d.ZeroShot(), func(label int) bool { return learned[label] }), nil
@@ -259,10 +260,10 @@ func (s Set) validate(scores Scores, photos []int) Validation {
 	v := Validation{Photos: len(photos)}
 	for label := range s.Labels {
 		c := s.column(scores, label, photos)
-		for i, y := range c.truth {
-			v.Loss += softplus(-float64(y)*c.score[i]) / float64(len(photos))
+		for _, loss := range c.loss {
+			v.Loss += loss / float64(len(photos))
 		}
-		if ap := c.averagePrecision(nil); !math.IsNaN(ap) {
+		if ap := c.measure(nil, 0)[averagePrecision]; !math.IsNaN(ap) {
 			v.AveragePrecision += ap
 			v.Labels++
 		}

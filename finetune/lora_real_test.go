@@ -63,11 +63,6 @@ func TestLoRALearnsUnseenClasses(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(require.Unpack(t, "train", "caltech101.tar"), "caltech101")
-	type trial struct {
-		examples, steps int
-		lr              float64
-		lora            model.LoRA
-	}
 	qv := model.LoRA{Rank: 8, Alpha: 16, Targets: []string{"q", "v"}, Image: true, Text: true, Seed: 1}
 	trials := []trial{{5, 60, 1e-3, qv}}
 	if os.Getenv("SIGLA_LONG") != "" { // the table of docs/TRAINING.md
@@ -77,45 +72,54 @@ func TestLoRALearnsUnseenClasses(t *testing.T) {
 			trial{5, 60, 1e-3, text}, trial{5, 60, 1e-3, narrow}, trial{1, 60, 1e-3, qv}, trial{15, 60, 1e-3, qv}, trial{15, 180, 1e-3, qv})
 	}
 	for _, c := range trials {
-		m, err := model.Load(cpuEngine(t), src)
+		c.run(t, src, dir)
+	}
+}
+
+type trial struct {
+	examples, steps int
+	lr              float64
+	lora            model.LoRA
+}
+
+func (c trial) run(t *testing.T, src model.Source, dir string) {
+	m, err := model.Load(cpuEngine(t), src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	set, held := caltech(t, dir, c.examples)
+	read := func(_ context.Context, i int) (any, error) {
+		f, err := os.Open(set.Photos[i].Path)
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
-		set, held := caltech(t, dir, c.examples)
-		read := func(_ context.Context, i int) (any, error) {
-			f, err := os.Open(set.Photos[i].Path)
-			if err != nil {
-				return nil, err
-			}
-			defer f.Close()
-			img, _, err := image.Decode(f)
-			if err != nil {
-				return nil, err
-			}
-			return m.Prepare(img)
-		}
-		l := updated(t, m, set, TowersOptions{Photo: read, Held: held, Cache: 1 << 30}, c.lora)
-		before, err := l.Validate(context.Background())
+		defer f.Close()
+		img, _, err := image.Decode(f)
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
-		r, err := New("", l, record(Options{Steps: c.steps, Batch: 50, LR: c.lr, Warmup: 5, Seed: 1}))
-		if err != nil {
-			t.Fatal(err)
-		}
-		begun := time.Now()
-		var events []Event
-		if err := r.Train(context.Background(), Watch{Event: func(e Event) { events = append(events, e) }}); err != nil {
-			t.Fatal(err)
-		}
-		last := events[len(events)-1]
-		after := *last.Validation
-		t.Logf("%d examples a class, rank %d on %q of image %v, text %v, lr %g: average precision %.3f → %.3f, loss %.3f → %.3f (of training %.3f), t' %.3f, b %.3f, %d parameters, %d steps in %.1f s",
-			c.examples, c.lora.Rank, c.lora.Targets, c.lora.Image, c.lora.Text, c.lr, before.AveragePrecision, after.AveragePrecision, before.Loss, after.Loss, last.Loss, last.LogScale, last.Bias,
-			l.t.Parameters(), c.steps, time.Since(begun).Seconds())
-		if !(after.AveragePrecision > before.AveragePrecision && after.Loss < before.Loss) {
-			t.Errorf("nothing was learned that is of use: %+v, before %+v", after, before)
-		}
-		m.Close()
+		return m.Prepare(img)
+	}
+	l := updated(t, m, set, TowersOptions{Photo: read, Held: held, Cache: 1 << 30}, c.lora)
+	before, err := l.Validate(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := New("", l, record(Options{Steps: c.steps, Batch: 50, LR: c.lr, Warmup: 5, Seed: 1}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	var last Event
+	if err := r.Train(context.Background(), Watch{Event: func(e Event) { last = e }}); err != nil {
+		t.Fatal(err)
+	}
+	after := *last.Validation
+	t.Logf("%d examples a class, rank %d on %q of image %v, text %v, lr %g: average precision %.3f → %.3f, loss %.3f → %.3f (of training %.3f), t' %.3f, b %.3f, %d parameters, %d steps in %.1f s",
+		c.examples, c.lora.Rank, c.lora.Targets, c.lora.Image, c.lora.Text, c.lr, before.AveragePrecision, after.AveragePrecision, before.Loss, after.Loss, last.Loss, last.LogScale, last.Bias,
+		l.t.Parameters(), c.steps, time.Since(begun).Seconds())
+	if !(after.AveragePrecision > before.AveragePrecision && after.Loss < before.Loss) {
+		t.Errorf("nothing was learned that is of use: %+v, before %+v", after, before)
 	}
 }

@@ -6,12 +6,33 @@ import (
 	"slices"
 )
 
+// A figure is one of what is measured of a label.
+type figure int
+
+const (
+	averagePrecision figure = iota
+	precision
+	recall
+	f1
+	calibrationError
+	logLoss
+	figures // how many
+)
+
+// calibrationBins is how many bins of probability calibration is looked at in,
+// as in Guo et al. 2017.
+const calibrationBins = 15
+
 // A column is what is known of one label, with the scores of those photos, best
 // first.
 type column struct {
-	photos []int     // their rows in the scores
-	score  []float64 // logits of the probabilities
-	truth  []int8    // +1 or −1
+	rows  []int     // of the scores
+	score []float64 // logits of the probabilities
+	truth []int8    // +1 or −1
+	last  []bool    // the next one has another score
+	p     []float64 // σ(score)
+	bin   []uint8   // of p
+	loss  []float64 // −log p of what is true
 }
 
 // column takes the photos of which a label is known; row i of the scores is of
@@ -19,114 +40,81 @@ type column struct {
 func (s Set) column(scores Scores, label int, photos []int) column {
 	var c column
 	for row, photo := range photos {
-		if y := s.Value(photo, label); y != 0 && !math.IsNaN(scores.At(row, label)) {
-			c.photos = append(c.photos, row)
+		if y := s.Value(photo, label); y != 0 {
+			c.rows, c.score, c.truth = append(c.rows, row), append(c.score, scores.At(row, label)), append(c.truth, y)
 		}
 	}
-	slices.SortStableFunc(c.photos, func(a, b int) int { return cmp.Compare(scores.At(b, label), scores.At(a, label)) })
-	for _, row := range c.photos {
-		c.score = append(c.score, scores.At(row, label))
-		c.truth = append(c.truth, s.Value(photos[row], label))
-	}
-	return c
+	return c.sorted()
 }
 
-// weight returns how often photo i of the column counts; nil weights are 1.
-func (c column) weight(weights []float64, i int) float64 {
-	if weights == nil {
-		return 1
+// sorted puts the photos of a column, of which rows, scores and truth are there,
+// in the order of their scores, and fills in what follows from these.
+func (c column) sorted() column {
+	order := make([]int, len(c.score))
+	for i := range order {
+		order[i] = i
 	}
-	return weights[c.photos[i]]
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(c.score[b], c.score[a]) })
+	var s column
+	for _, i := range order {
+		score, y := c.score[i], c.truth[i]
+		s.rows, s.score, s.truth = append(s.rows, c.rows[i]), append(s.score, score), append(s.truth, y)
+		p := sigmoid(score)
+		s.p, s.bin = append(s.p, p), append(s.bin, uint8(min(p*calibrationBins, calibrationBins-1)))
+		s.loss = append(s.loss, softplus(-float64(y)*score))
+	}
+	for i, score := range s.score {
+		s.last = append(s.last, i+1 == len(s.score) || s.score[i+1] != score)
+	}
+	return s
 }
 
-// sides counts the photos that show the label and those that do not.
-func (c column) sides(weights []float64) (yes, no float64) {
+// measure takes all figures of a label, where yes is said at the score cut and
+// above, and each row counts as often as weights say, once if they are nil:
+//
+//   - average precision is Σ (R_n − R_{n−1})·P_n over the thresholds n at which
+//     precision and recall change, equal scores together, without interpolation;
+//   - precision, recall and their harmonic mean F1 are those at cut;
+//   - the expected calibration error (Guo et al. 2017, section 2) is the
+//     difference of mean probability and share of photos that show the label, in
+//     bins of equal width, averaged over photos;
+//   - the logarithmic loss is the mean of −log p of what is true.
+//
+// A figure that is not defined is NaN: without photos of both sides there is no
+// average precision, and where nothing is said no precision.
+func (c column) measure(weights []float64, cut float64) (m [figures]float64) {
+	var count, said, shown [calibrationBins]float64
+	var yes, all, found, right, before, area, loss, foundAtCut, rightAtCut float64
 	for i, y := range c.truth {
-		if y > 0 {
-			yes += c.weight(weights, i)
-		} else {
-			no += c.weight(weights, i)
-		}
-	}
-	return yes, no
-}
-
-// averagePrecision is Σ (R_n − R_{n−1})·P_n over the thresholds n at which
-// precision and recall change, equal scores together: as scikit-learn defines
-// it, without interpolation. It is NaN where a side has no photo.
-func (c column) averagePrecision(weights []float64) float64 {
-	yes, no := c.sides(weights)
-	if yes == 0 || no == 0 {
-		return math.NaN()
-	}
-	sum, right, found, before := 0.0, 0.0, 0.0, 0.0
-	for i, y := range c.truth {
-		w := c.weight(weights, i)
-		found += w
-		if y > 0 {
-			right += w
-		}
-		if i+1 == len(c.truth) || c.score[i+1] != c.score[i] {
-			if found > 0 {
-				sum += (right - before) / yes * right / found
+		if w := c.weight(weights, i); w > 0 {
+			bin := c.bin[i]
+			found += w
+			count[bin] += w
+			said[bin] += w * c.p[i]
+			loss += w * c.loss[i]
+			if y > 0 {
+				right += w
+				shown[bin] += w
 			}
+			if c.score[i] >= cut {
+				foundAtCut, rightAtCut = found, right
+			}
+		}
+		if c.last[i] && right > before {
+			area += (right - before) * right / found
 			before = right
 		}
 	}
-	return sum
-}
-
-// decide returns precision and recall of saying yes at a score and above; NaN
-// where nothing is said, or nothing is to be found.
-func (c column) decide(weights []float64, cut float64) (precision, recall float64) {
-	yes, _ := c.sides(weights)
-	right, found := 0.0, 0.0
-	for i, y := range c.truth {
-		if c.score[i] < cut {
-			break
-		}
-		w := c.weight(weights, i)
-		found += w
-		if y > 0 {
-			right += w
-		}
+	yes, all = right, found
+	m[averagePrecision] = math.NaN()
+	if yes > 0 && yes < all {
+		m[averagePrecision] = area / yes
 	}
-	return right / found, right / yes
-}
-
-// calibrationBins is how many bins of probability calibration is looked at in.
-const calibrationBins = 15
-
-// calibrationError is the expected calibration error of Guo et al. 2017 in bins
-// of equal width: the difference of mean probability and share of photos that
-// show the label, averaged over all photos.
-func (c column) calibrationError(weights []float64) float64 {
-	var count, said, shown [calibrationBins]float64
-	total := 0.0
-	for i, y := range c.truth {
-		w, p := c.weight(weights, i), sigmoid(c.score[i])
-		bin := min(int(p*calibrationBins), calibrationBins-1)
-		total += w
-		count[bin] += w
-		said[bin] += w * p
-		if y > 0 {
-			shown[bin] += w
-		}
-	}
-	sum := 0.0
+	m[precision], m[recall] = rightAtCut/foundAtCut, rightAtCut/yes
+	m[f1] = 2 * rightAtCut / (foundAtCut + yes)
 	for bin := range count {
-		sum += math.Abs(said[bin]-shown[bin]) / total
+		m[calibrationError] += math.Abs(said[bin]-shown[bin]) / all
 	}
-	return sum
-}
-
-// logLoss is the mean of −log p of what is true.
-func (c column) logLoss(weights []float64) float64 {
-	sum, total := 0.0, 0.0
-	for i, y := range c.truth {
-		w := c.weight(weights, i)
-		sum += w * softplus(-float64(y)*c.score[i])
-		total += w
-	}
-	return sum / total
+	m[logLoss] = loss / all
+	return m
 }

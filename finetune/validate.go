@@ -1,7 +1,6 @@
 package finetune
 
 import (
-	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -54,7 +53,7 @@ func logitColumns(p backend.Pairs, logits []float32) (rows, cols []column) {
 			if z != 0 {
 				l := float64(logits[i*p.Cols+j])
 				for _, c := range []*column{&rows[i], &cols[j]} {
-					c.photos, c.score, c.truth = append(c.photos, i), append(c.score, l), append(c.truth, z)
+					c.rows, c.score, c.truth = append(c.rows, i), append(c.score, l), append(c.truth, z)
 				}
 			}
 		}
@@ -65,7 +64,7 @@ func logitColumns(p backend.Pairs, logits []float32) (rows, cols []column) {
 // look averages the precision of the columns that have both sides.
 func look(cols []column) (v Validation) {
 	for _, c := range cols {
-		if p := c.sorted().averagePrecision(nil); !math.IsNaN(p) {
+		if p := c.sorted().measure(nil, 0)[averagePrecision]; !math.IsNaN(p) {
 			v.Labels++
 			v.AveragePrecision += p
 		}
@@ -108,20 +107,6 @@ func crossEntropy(lines []column) float64 {
 		n++
 	}
 	return sum / max(n, 1)
-}
-
-// sorted puts the photos of a column in the order of their scores, best first.
-func (c column) sorted() column {
-	order := make([]int, len(c.score))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(c.score[b], c.score[a]) })
-	var s column
-	for _, i := range order {
-		s.photos, s.score, s.truth = append(s.photos, c.photos[i]), append(s.score, c.score[i]), append(s.truth, c.truth[i])
-	}
-	return s
 }
 
 // lookBatch is how many photos held back are in memory at once.

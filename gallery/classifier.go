@@ -80,6 +80,15 @@ func (c *Classifier) Set() label.Set {
 	return set
 }
 
+// Vectors returns the vector of each label, without its negatives.
+func (c *Classifier) Vectors() [][]float32 {
+	vectors := make([][]float32, len(c.parts))
+	for i, part := range c.parts {
+		vectors[i] = slices.Clone(part[:c.dim])
+	}
+	return vectors
+}
+
 // With returns a classifier that has l besides, at the end, or in the place of
 // the label of the same name. Only the texts of l are embedded.
 func (c *Classifier) With(ctx context.Context, l label.Label, e TextEmbedder) (*Classifier, error) {

@@ -86,6 +86,19 @@ func (g *Gallery) Tags(id int) sidecar.Tags {
 	return mergeTags(p.Files(), found)
 }
 
+// Marks returns which tags of a photo this program wrote, and why. It panics if
+// there is no such photo.
+func (g *Gallery) Marks(id int) []sidecar.Mark {
+	g.mu.RLock()
+	files, all := g.slots[id].tags.files, g.tags.table.values
+	g.mu.RUnlock()
+	var marks []sidecar.Mark
+	for _, f := range files {
+		marks = append(marks, sidecar.Marks(f.values.of(all))...)
+	}
+	return marks
+}
+
 // TagNames returns all tags and people that photos have, the most frequent
 // first. Spellings that differ only in upper and lower case are one.
 func (g *Gallery) TagNames() []TagName {

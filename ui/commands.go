@@ -81,6 +81,9 @@ type loadMsg struct {
 }
 
 func (m *root) load() tea.Cmd {
+	if m.o.Replay != nil {
+		return nil // nothing is computed
+	}
 	load, opened := m.o.Load, m.opened
 	return m.work.command(func(ctx context.Context) tea.Msg {
 		enc, err := load(ctx)

@@ -29,7 +29,8 @@ type job struct {
 }
 
 // jobs are the pieces of work behind the screen, in the order in which a photo
-// passes them. All are listed always, so that no line jumps.
+// passes them. All are listed always, so that no line jumps; a training stands
+// last, if there is one.
 func (m *root) jobs() []job {
 	p := m.progress
 	scan := job{"finding photos", jobDone, -1, count(p.Found) + " found"}
@@ -66,7 +67,11 @@ func (m *root) jobs() []job {
 	case m.labels.saving || m.labels.unsaved:
 		saved.state = jobRuns
 	}
-	return []job{scan, load, m.embedJob(), scored, sorted, saved}
+	list := []job{scan, load, m.embedJob(), scored, sorted, saved}
+	if trains, ok := m.trainJob(); ok {
+		list = append(list, trains)
+	}
+	return list
 }
 
 func (m *root) embedJob() job {

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -52,13 +53,19 @@ const (
 	groupSort    = "In the list of orders"
 	groupFolders = "In the list of folders"
 	groupJobs    = "In the list of jobs"
+	groupTrain   = "Before a training"
+
+	groupTraining = "While it trains"
 )
 
-var groups = []string{groupMove, groupView, groupBias, groupLabels, groupRest, groupSort, groupFolders, groupJobs}
+var groups = []string{groupMove, groupView, groupBias, groupLabels, groupRest, groupSort, groupFolders, groupJobs, groupTrain, groupTraining}
 
 // lists says which overlay the keys of a group belong to; the others are of the
 // photos.
-var lists = map[string]overlay{groupSort: overlaySort, groupFolders: overlayFolders, groupJobs: overlayJobs}
+var lists = map[string]overlay{
+	groupSort: overlaySort, groupFolders: overlayFolders, groupJobs: overlayJobs,
+	groupTrain: overlayTrain, groupTraining: overlayTraining,
+}
 
 // actions is the one key table: the handlers, the hints, the ? screen, and
 // what Keys returns all come from it.
@@ -91,6 +98,8 @@ var actions = []action{
 	{KeyHelp{[]string{"x", "d", "delete"}, "remove", "remove the chosen label", groupLabels}, (*root).removeLabel},
 	{KeyHelp{[]string{"u"}, "undo", "undo the last change of the labels", groupLabels}, (*root).undo},
 
+	{KeyHelp{[]string{"T"}, "train", "learn from tags and answers, or see how it goes", groupLabels}, (*root).openTraining},
+
 	{KeyHelp{[]string{"J"}, "jobs", "what is at work, and how far it is", groupRest}, func(m *root) tea.Cmd { return m.toggleOverlay(overlayJobs) }},
 	{KeyHelp{[]string{"p"}, "pause", "pause embedding, or go on", groupRest}, (*root).togglePause},
 	{KeyHelp{[]string{"?"}, "keys", "this page", groupRest}, func(m *root) tea.Cmd { return m.toggleOverlay(overlayKeys) }},
@@ -114,6 +123,16 @@ var actions = []action{
 	{KeyHelp{[]string{"left"}, "close", "hide them, or one level up", groupFolders}, (*root).fold},
 
 	{KeyHelp{[]string{"x"}, "stop", "stop embedding, or start it", groupJobs}, (*root).toggleStop},
+
+	{KeyHelp{[]string{"enter"}, "start", "start", groupTrain}, (*root).startTraining},
+	{KeyHelp{[]string{"c"}, "complete", "whether a tag that a photo lacks is wrong for it, or nobody knows", groupTrain}, (*root).toggleComplete},
+
+	{KeyHelp{[]string{"space"}, "hold", "pause, or go on", groupTraining}, (*root).holdTraining},
+	{KeyHelp{[]string{"s"}, "finish", "stop here, and see what it brought", groupTraining}, (*root).finishTraining},
+	{KeyHelp{[]string{"r"}, "rewind", "back to a checkpoint; what came after is forgotten", groupTraining}, (*root).rewindTraining},
+	{KeyHelp{[]string{"b"}, "branch", "on from a checkpoint; what came after stays on disk", groupTraining}, (*root).branchTraining},
+	{KeyHelp{[]string{"enter"}, "keep", "when it is done: keep what became better, and use it", groupTraining}, (*root).keepTraining},
+	{KeyHelp{[]string{"d"}, "discard", "discard it, if pressed twice: nothing has changed then", groupTraining}, (*root).discardTraining},
 }
 
 // keyIn is a key where it has its meaning: in an overlay, or with the photos.
@@ -122,12 +141,16 @@ type keyIn struct {
 	key     string
 }
 
-// byKey finds the action of a key; it is filled in init because the handlers
-// refer to the table themselves.
-var byKey = map[keyIn]func(*root) tea.Cmd{}
+// byKey finds the action of a key, firstKey the key of an action; they are
+// filled in init because the handlers refer to the table themselves.
+var (
+	byKey    = map[keyIn]func(*root) tea.Cmd{}
+	firstKey = map[string]string{}
+)
 
 func init() {
-	for _, a := range actions {
+	for _, a := range slices.Backward(actions) { // of two with a name the first counts
+		firstKey[a.Name] = a.Keys[0]
 		for _, k := range a.Keys {
 			byKey[keyIn{lists[a.Group], k}] = a.do
 		}
@@ -148,10 +171,8 @@ func hint(name string) string { return keyOf(name) + " " + name }
 
 // keyOf is the first key of an action.
 func keyOf(name string) string {
-	for _, a := range actions {
-		if a.Name == name {
-			return a.KeyHelp.Keys[0]
-		}
+	if key, ok := firstKey[name]; ok {
+		return key
 	}
 	panic("no action " + name)
 }

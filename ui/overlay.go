@@ -17,10 +17,14 @@ const (
 	overlayFolders
 	overlaySort
 	overlayJobs
+	overlayTrain    // what is to be learned
+	overlayTraining // how it is learned
 )
 
 // isPage reports whether the overlay is a page of lines.
-func (o overlay) isPage() bool { return o == overlayKeys || o == overlayProblems }
+func (o overlay) isPage() bool {
+	return o == overlayKeys || o == overlayProblems || o == overlayTraining
+}
 
 func (m *root) toggleOverlay(o overlay) tea.Cmd {
 	if m.overlay == o {
@@ -36,6 +40,9 @@ func (m *root) toggleOverlay(o overlay) tea.Cmd {
 // overlayKey gives a key to the overlay and reports whether that has a use for
 // it; the others mean what they always mean, after the overlay is closed.
 func (m *root) overlayKey(msg tea.KeyPressMsg) (tea.Cmd, bool) {
+	if m.overlay == overlayTraining {
+		return m.trainingKey(msg.String())
+	}
 	if do, ok := byKey[keyIn{m.overlay, msg.String()}]; ok {
 		return do(m), true
 	}
@@ -49,6 +56,10 @@ func (m *root) overlayKey(msg tea.KeyPressMsg) (tea.Cmd, bool) {
 		return nil, m.choiceKey(msg.String())
 	case overlayJobs:
 		return nil, m.jobsKey(msg.String())
+	case overlayTrain:
+		if m.trainKey(msg.String()) {
+			return nil, true
+		}
 	}
 	return nil, m.pageKey(msg.String())
 }
@@ -79,8 +90,11 @@ func (m *root) pageKey(key string) bool {
 
 // page returns all lines of the overlay that is open.
 func (m *root) page() []string {
-	if m.overlay == overlayProblems {
+	switch m.overlay {
+	case overlayProblems:
 		return m.problemsPage(m.lay.w)
+	case overlayTraining:
+		return m.trainPage(m.lay.w, m.lay.h-4)
 	}
 	return m.keysPage(m.lay.w)
 }
@@ -89,6 +103,9 @@ func (m *root) page() []string {
 // it is not on screen.
 func (m *root) overlayLines() []string {
 	w, h, page := m.lay.w, m.lay.h-4, m.page()
+	if m.overlay == overlayTraining {
+		return m.trainLines(page)
+	}
 	lines := make([]string, h, h+1)
 	for i := range lines {
 		var l line

@@ -320,6 +320,7 @@ func (m *root) fetch() tea.Cmd {
 	if it, ok := m.chosen(); ok && m.lay.picture.h > 0 { // before others are decoded
 		cmds = append(cmds, m.pics.wantLarge(it, m.lay.picture.w, m.lay.picture.h, m.decoding()))
 	}
+	around = append(m.trainShown(), around...)
 	m.near = around[:min(len(around), thumbsAround)]
 	cmds = append(cmds, m.pics.want(&m.photos, m.near, m.decoding())...)
 	if !slices.Equal(visible, m.window) {

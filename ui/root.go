@@ -84,6 +84,8 @@ type root struct {
 	paused    bool               // embedding is to wait
 	stopped   bool               // embedding is not to begin
 
+	train training
+
 	tagging bool // tags are being read
 	own     ownTags
 
@@ -152,13 +154,16 @@ func newRoot(o Options, work *work) *root {
 
 // start is the first command: everything slow begins behind the first frame.
 func (m *root) start() tea.Cmd {
-	return tea.Batch(m.scan(), m.follow(), m.watch(), m.load(), tea.RequestBackgroundColor)
+	return tea.Batch(m.scan(), m.follow(), m.watch(), m.load(), m.replay(), tea.RequestBackgroundColor)
 }
 
 // close ends what the explorer started and releases the model.
 func (m *root) close() error {
 	m.work.close()
 	var errs []error
+	if run := m.train.run; run != nil { // it can be taken up again
+		errs = append(errs, run.Close())
+	}
 	// What is not confirmed, or has failed, is tried once more.
 	if l := m.labels; l.saving || l.unsaved || l.saveErr != nil {
 		errs = append(errs, m.o.Save(l.set))
@@ -221,6 +226,8 @@ func (m *root) update(msg tea.Msg) tea.Cmd {
 		m.ownTagsDone(msg)
 	case saveMsg:
 		cmd = m.saveDone(msg)
+	case planMsg, beganMsg, feedMsg, trainedMsg, measuredMsg, keptMsg, droppedMsg, checkpointsMsg, wentBackMsg:
+		cmd = m.trainMsg(msg)
 	case peekedMsg:
 		m.pics.peeking--
 	case loadedMsg:
@@ -230,7 +237,7 @@ func (m *root) update(msg tea.Msg) tea.Cmd {
 	}
 	list := m.relist() // may show at once what is wanted
 	m.settle()
-	return tea.Batch(cmd, list, m.fetch(), m.recountAll(), m.survey(), m.askTags(), m.judge())
+	return tea.Batch(cmd, list, m.fetch(), m.recountAll(), m.survey(), m.askTags(), m.judge(), m.tellSides())
 }
 
 // decoding reports whether the gallery decodes photos, and offers them.

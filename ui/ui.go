@@ -57,6 +57,9 @@ type Options struct {
 	Remember func(line string) error // keeps what is searched for; nil: it is not kept
 	Complete Completer               // of what is searched for; nil: the grammar of queries
 
+	Trainer Trainer  // nil: nothing can be trained
+	Replay  Training // a run of the past to show, and nothing else
+
 	Delta       float64 // δ at the start
 	Temperature float64 // exp(t') wanted; 0: the checkpoint's
 

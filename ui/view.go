@@ -44,6 +44,8 @@ func (m *root) screen() (lines []string, cursor int) {
 			m.putPanel(m.sortPanel(), lines)
 		case overlayJobs:
 			m.putPanel(m.jobsPanel(), lines)
+		case overlayTrain:
+			m.putPanel(m.trainPanel(), lines)
 		}
 	}
 	if m.prompt != nil && m.prompt.completions != nil {
@@ -207,6 +209,10 @@ func (m *root) hints() []string {
 	switch {
 	case m.overlay == overlayFolders:
 		return []string{"← → open", "Enter look into", "Esc back"}
+	case m.overlay == overlayTraining && m.train.plan.Recorded:
+		return []string{"esc leave"}
+	case m.overlay == overlayTraining:
+		return []string{"esc photos", hint("keys")}
 	case m.overlay.isPage():
 		return []string{hint("back")}
 	case m.focus == onLabels:

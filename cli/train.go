@@ -1,0 +1,368 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sigla/finetune"
+	"sigla/ui"
+)
+
+// trainOptions are the flags of train.
+type trainOptions struct {
+	setup  trainSetup
+	depth  string
+	name   string
+	log    string
+	merge  string
+	resume string
+	replay string
+	dryRun bool
+	list   bool
+}
+
+// newestRun is what --resume and --replay say without a value.
+const newestRun = "newest"
+
+func (a *app) trainCommand() *cobra.Command {
+	opt := &trainOptions{}
+	cmd := &cobra.Command{
+		Use:   "train PATH...",
+		Short: "Fine-tune the model on the tags of your photos",
+		Long: `Learn from photos of which it is known what they show: by tags in sidecars and photos, by names of folders, by a CSV file, and by a person's answers. A tag that is absent says nothing, unless --complete is given; a label learns if there are photos that show it and photos that do not. A fifth of the photos is not learned from and says how well it goes.
+
+The depths: calibrate learns how surely each label is said; head, besides, where each label is among the photos, from the embeddings that are there; lora trains small updates of the towers, full the towers themselves. With calibrate and head only what cross-validation finds better is kept, label by label; the rest stays as it is.
+
+What was learned is kept as an adapter: sigla adapters lists them, --adapter uses one, sigla adapters NAME --use makes it the default. The model itself is never changed.
+
+The run is written to a folder below $XDG_DATA_HOME/sigla/runs, with checkpoints: an interrupted one ends with one and --resume goes on. Where standard output is no terminal it has an event a line: {"step","steps","loss","t_prime","temperature","bias","lr","grad_norm","pairs_per_s","seconds"} and, after a look at the photos held back, "validation"; the last line is {"result":{"adapter","before","after","gate"}}.`,
+		Example: `sigla train Pictures
+sigla train Pictures --depth calibrate --complete
+sigla train Pictures --tags tags.csv --dry-run
+sigla train Pictures --depth lora --epochs 3 --log run.jsonl
+sigla train --resume
+sigla train --replay`,
+		Run: a.configured(func(ctx context.Context, args []string) error {
+			if err := opt.check(args); err != nil {
+				return err
+			}
+			switch {
+			case opt.list:
+				return a.listRuns()
+			case opt.replay != "":
+				return a.replayRun(ctx, opt.replay)
+			}
+			return a.runTrain(ctx, args, opt)
+		}),
+	}
+	f := cmd.Flags()
+	s := &opt.setup
+	f.StringVar(&opt.depth, "depth", string(finetune.DepthHead), "what learns: "+strings.Join(depthNames(), ", "))
+	var known knowledgeOptions
+	known.add(f)
+	f.IntVar(&s.Epochs, "epochs", 0, "how often every photo is seen (the depth's own)")
+	f.IntVar(&s.Batch, "batch", 0, "photos of a step (the depth's own)")
+	f.IntVar(&s.Rank, "rank", 0, "with lora: rank of the updates (8)")
+	f.Float64Var(&s.Rate, "rate", 0, "learning rate at its highest (the depth's own)")
+	f.StringArrayVar(&s.Tensors, "tensors", nil, "with full: which tensors learn, by patterns on their names, as 'text_model.*'; '!…' takes out; may be repeated (all)")
+	f.Uint64Var(&s.Seed, "seed", 0, "seed of the split and of the order of the photos")
+	f.BoolVar(&s.DecayAll, "decay-all", false, "with lora and full: weights decay whatever their shape")
+	f.StringVar(&opt.name, "name", "", "what the adapter is called (the run's name)")
+	f.StringVar(&opt.log, "log", "", "write the events to this file, too")
+	f.StringVar(&opt.merge, "merge", "", "write the model with what was learned as a checkpoint to this new folder, too")
+	f.BoolVar(&opt.dryRun, "dry-run", false, "say what it would learn from and take, and learn nothing")
+	f.StringVar(&opt.resume, "resume", "", "go on with a run that was interrupted: its name, or the newest")
+	f.StringVar(&opt.replay, "replay", "", "show a run of the past: its name or folder, or the newest")
+	f.BoolVar(&opt.list, "list", false, "list the runs")
+	f.Lookup("resume").NoOptDefVal, f.Lookup("replay").NoOptDefVal = newestRun, newestRun
+	cmd.MarkFlagsMutuallyExclusive("resume", "replay", "list", "dry-run")
+	cmd.PreRun = func(*cobra.Command, []string) { s.Tags, s.Complete = known.tags, known.complete }
+	return cmd
+}
+
+func depthNames() []string {
+	return []string{string(finetune.DepthCalibrate), string(finetune.DepthHead), string(finetune.DepthLoRA), string(finetune.DepthFull)}
+}
+
+// check says what of the command line cannot be carried out.
+func (o *trainOptions) check(args []string) error {
+	s := &o.setup
+	s.Depth = finetune.Depth(o.depth)
+	other := o.resume != "" || o.replay != "" || o.list
+	switch {
+	case other && len(args) > 0:
+		return usagef("train %s: --resume, --replay and --list take no PATH; a run is named by --resume=NAME", args[0])
+	case !other && len(args) == 0:
+		return usagef("train: name the folder of the photos")
+	case !slices.Contains(depthNames(), o.depth):
+		return usagef("train --depth %s: want one of %s", o.depth, strings.Join(depthNames(), ", "))
+	case s.Epochs < 0 || s.Batch < 0 || s.Rank < 0 || s.Rate < 0:
+		return usagef("train: --epochs, --batch, --rank and --rate are above 0")
+	case s.Rank > 0 && s.Depth != finetune.DepthLoRA:
+		return usagef("train --rank: it is of --depth lora")
+	case len(s.Tensors) > 0 && s.Depth != finetune.DepthFull:
+		return usagef("train --tensors: it is of --depth full")
+	case o.name != "":
+		if err := finetune.CheckName(o.name); err != nil {
+			return usagef("train --name: %w", err)
+		}
+	}
+	return nil
+}
+
+func (a *app) runTrain(ctx context.Context, args []string, opt *trainOptions) (err error) {
+	dir := ""
+	if opt.resume != "" {
+		if dir, err = findRun(opt.resume); err == nil {
+			err = a.takeUp(dir, &opt.setup)
+		}
+	} else {
+		opt.setup.Paths, err = a.absolutePaths(args)
+		opt.setup.Labels, opt.setup.Template, opt.setup.Model = a.settings.labels, a.settings.templates, a.settings.model
+	}
+	if err != nil {
+		return err
+	}
+	set, _, err := a.labelSet(userLabels())
+	if err != nil {
+		return err
+	}
+	a.settings.adapter = "none"
+	src, err := a.source(ctx)
+	if err != nil {
+		return err
+	}
+	enc, err := a.use(src)
+	if err != nil {
+		return err
+	}
+	defer enc.Close()
+	g := catalogued(dataDir())
+	defer a.closeCatalogued(g)
+	g.UseModel(enc.catalogModel())
+	g.UseScanner(enc.engine)
+	if err := a.indexPhotos(ctx, g, opt.setup.Paths, enc); err != nil {
+		return err
+	}
+	l, err := a.newLesson(enc, src, g, opt.setup, set)
+	if err != nil {
+		return err
+	}
+	l.warnPhoto, l.hint = a.fail, "--complete says that absent tags are wrong"
+	return a.teach(ctx, l, dir, opt)
+}
+
+// absolutePaths are paths that mean the same wherever a run is taken up.
+func (a *app) absolutePaths(args []string) ([]string, error) {
+	paths, err := a.paths(args)
+	for i := range paths {
+		if abs, e := filepath.Abs(paths[i]); e == nil {
+			paths[i] = abs
+		}
+	}
+	return paths, err
+}
+
+// teach gathers, trains, measures and keeps.
+func (a *app) teach(ctx context.Context, l *lesson, dir string, opt *trainOptions) (err error) {
+	if err := l.gather(ctx); err != nil {
+		return err
+	}
+	for _, d := range l.known.disputes {
+		a.complain(d)
+	}
+	if opt.dryRun {
+		return a.dryRun(ctx, l)
+	}
+	t, err := l.begin(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, t.Close()) }()
+	out := a.output()
+	report, closeLog, err := a.reporter(t, out, opt.log, dir != "")
+	if err != nil {
+		return err
+	}
+	if !a.settings.quiet {
+		a.tell(planText(t.plan), out)
+	}
+	err = t.Train(ctx, finetune.Watch{Event: report, Warn: a.complain})
+	a.progress.clear()
+	if err = errors.Join(err, closeLog()); err != nil {
+		if step := t.current().Step(); ctx.Err() != nil {
+			a.complain(fmt.Errorf("stopped at step %d, with a checkpoint: sigla train --resume=%s goes on", step, t.name()))
+		}
+		return err
+	}
+	if !a.settings.quiet {
+		a.tell("measuring what was learned\n", out)
+	}
+	result, err := t.Result(ctx)
+	if err != nil {
+		return err
+	}
+	return a.finish(ctx, t, result, opt, out)
+}
+
+// finish keeps what the gate lets through, and says what it is.
+func (a *app) finish(ctx context.Context, t *trainRun, result ui.TrainResult, opt *trainOptions, out *output) error {
+	name := opt.name
+	if name == "" {
+		name = t.name()
+	}
+	d, err := t.keep(name)
+	if err != nil {
+		return err
+	}
+	if d == nil {
+		name = ""
+	}
+	if !out.terminal {
+		err = out.object(map[string]any{"result": trained{name, result.Before, result.After, result.Labels}})
+	}
+	if err != nil {
+		return err
+	}
+	a.tell(resultText(result, name), out)
+	if opt.merge != "" && d != nil {
+		return a.mergeAdapter(ctx, name, opt.merge)
+	}
+	return nil
+}
+
+// trained is the last line of a training in JSON.
+type trained struct {
+	Adapter string              `json:"adapter,omitempty"`
+	Before  finetune.Validation `json:"before"`
+	After   finetune.Validation `json:"after"`
+	Gate    []finetune.Verdict  `json:"gate"`
+}
+
+// tell writes text for people: to standard output if that is a terminal, else
+// beside the events.
+func (a *app) tell(text string, out *output) {
+	a.progress.clear()
+	if out.terminal {
+		out.text(text)
+		return
+	}
+	fmt.Fprint(a.stderr, text)
+}
+
+// dryRun says what a training would take.
+func (a *app) dryRun(ctx context.Context, l *lesson) error {
+	p, err := l.foresee(ctx)
+	if err != nil {
+		return err
+	}
+	if l.towers() {
+		if err := l.measure(ctx, &p); err != nil {
+			return err
+		}
+	}
+	if a.settings.format == "json" {
+		return a.output().object(dryPlan(p))
+	}
+	return a.output().text(planText(p))
+}
+
+// planned is a plan in JSON.
+type planned struct {
+	Depth   finetune.Depth   `json:"depth"`
+	Known   string           `json:"known"`
+	Data    finetune.Summary `json:"data"`
+	Learned int              `json:"labels_that_learn"`
+	Held    int              `json:"held_back"`
+	Steps   int              `json:"steps"`
+	Seconds float64          `json:"seconds"`
+	Bytes   int64            `json:"bytes"`
+	Notes   []string         `json:"notes,omitempty"`
+}
+
+func dryPlan(p ui.TrainPlan) planned {
+	return planned{p.Depth, p.From, p.Data, p.Learned, p.Held, p.Steps, p.Time.Seconds(), p.Bytes, p.Notes}
+}
+
+// planText is a plan for people.
+func planText(p ui.TrainPlan) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s on %s, from %s\n", p.Depth, p.Data, printable(p.From))
+	if p.Learned < p.Data.Labels {
+		fmt.Fprintf(&b, "%d of %d labels have photos that show them and photos that do not: only those learn\n", p.Learned, p.Data.Labels)
+	}
+	fmt.Fprintf(&b, "%d photos are held back; %d steps", p.Held, p.Steps)
+	if p.Time > 0 {
+		fmt.Fprintf(&b, ", about %s", p.Time.Round(time.Second/10))
+	}
+	if p.Bytes > 0 {
+		fmt.Fprintf(&b, ", %.0f MB of memory", float64(p.Bytes)/1e6)
+	}
+	b.WriteString("\n")
+	for _, note := range p.Notes {
+		fmt.Fprintln(&b, note)
+	}
+	return b.String()
+}
+
+// resultText says what a training brought.
+func resultText(r ui.TrainResult, name string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "average precision on %d photos held back: %.3f before, %.3f after\n", r.After.Photos, r.Before.AveragePrecision, r.After.AveragePrecision)
+	if len(r.Labels) > 0 {
+		better := "are better and kept"
+		if r.Whole {
+			better = "became better"
+		}
+		fmt.Fprintf(&b, "%d of %d labels %s\n", r.Kept, len(r.Labels), better)
+	}
+	for _, v := range r.Labels {
+		fmt.Fprintf(&b, "  %s\n", printable(v.String()))
+	}
+	for _, note := range r.Notes {
+		fmt.Fprintln(&b, note)
+	}
+	if name == "" {
+		b.WriteString("nothing is kept: no label became better\n")
+	} else {
+		fmt.Fprintf(&b, "kept as adapter %s: sigla adapters %s --use makes it the default\n", name, name)
+	}
+	return b.String()
+}
+
+// measure times some steps of a run in the towers.
+func (l *lesson) measure(ctx context.Context, p *ui.TrainPlan) (err error) {
+	m, err := newTowerMethod(ctx, l)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.close()) }()
+	timed := finetune.Plan{Steps: p.Steps, PerEpoch: max(1, p.Steps/m.options().Epochs)}
+	if err := timed.Measure(ctx, m.Towers, m.options()); err != nil {
+		return err
+	}
+	p.Time = timed.Whole
+	p.Notes = append(p.Notes, fmt.Sprintf("the first epoch takes about %s, each one after it %s", timed.First.Round(time.Second/10), timed.Epoch.Round(time.Second/10)))
+	return nil
+}
+
+// takeUp has the settings be what a run began with.
+func (a *app) takeUp(dir string, setup *trainSetup) error {
+	was, err := readSetup(dir)
+	if err != nil {
+		return err
+	}
+	*setup = was
+	a.settings.labels, a.settings.templates = was.Labels, was.Template
+	if a.settings.model == "" {
+		a.settings.model = was.Model
+	}
+	return nil
+}

@@ -1,0 +1,205 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"sigla/finetune"
+	"sigla/gallery"
+	"sigla/gallery/label"
+	"sigla/gallery/photo"
+	"sigla/model"
+	"sigla/ui"
+)
+
+// towerMethod learns in the towers: depths lora and full. The model that learns
+// is a copy of its own.
+type towerMethod struct {
+	*finetune.Towers
+	l     *lesson
+	own   *encoder
+	train *model.Trainer
+}
+
+// Defaults of what learns in the towers.
+const (
+	towerBatch  = 32
+	towerEpochs = 5
+	loraRank    = 8
+	loraRate    = 1e-3
+	fullRate    = 1e-5
+	towerCache  = 1 << 30 // bytes of photos that are kept ready
+)
+
+func newTowerMethod(ctx context.Context, l *lesson) (_ *towerMethod, err error) {
+	m := &towerMethod{l: l}
+	if m.own, err = l.load(l.src); err != nil {
+		return nil, err
+	}
+	m.own.texts = nil // what is kept of texts is the published model's
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, m.own.Close())
+		}
+	}()
+	if m.train, err = l.selectTensors(m.own.Model); err != nil {
+		return nil, err
+	}
+	if m.Towers, err = finetune.NewTowers(m.own.Model, m.train, l.known.Set, m.towersOptions()); err != nil {
+		return nil, err
+	}
+	if m.Rows() == 0 {
+		return nil, l.nothingToLearn(finetune.ErrNothingToLearn)
+	}
+	return m, ctx.Err()
+}
+
+// selectTensors prepares what is trained.
+func (l *lesson) selectTensors(m *model.Model) (*model.Trainer, error) {
+	if l.setup.Depth == finetune.DepthFull {
+		return m.NewTrainer(l.setup.Tensors...)
+	}
+	rank := cmp.Or(l.setup.Rank, loraRank)
+	captions := len(l.known.Labels) == 0
+	return m.NewLoRA(model.LoRA{
+		Rank: rank, Alpha: 2 * float64(rank), Targets: []string{"q", "v"}, Image: true, Text: captions, Seed: l.setup.Seed,
+	})
+}
+
+func (m *towerMethod) towersOptions() finetune.TowersOptions {
+	return finetune.TowersOptions{
+		Photo: m.read, Held: m.l.held, Cache: towerCache, DecayAll: m.l.setup.DecayAll, Warn: m.l.warnPhoto,
+	}
+}
+
+// read prepares a photo of the set.
+func (m *towerMethod) read(_ context.Context, i int) (any, error) {
+	img, _, err := photo.Read(m.l.known.Photos[i].Path)
+	if err != nil {
+		return nil, err
+	}
+	return m.own.Prepare(img)
+}
+
+func (m *towerMethod) options() finetune.Options { return m.l.towerRun() }
+
+// towerRun are the numbers of a run in the towers.
+func (l *lesson) towerRun() finetune.Options {
+	s := l.setup
+	o := finetune.Options{
+		Batch: cmp.Or(s.Batch, towerBatch), Epochs: cmp.Or(s.Epochs, towerEpochs), LR: cmp.Or(s.Rate, loraRate),
+		Seed: s.Seed, CheckpointEvery: time.Minute,
+	}
+	if s.Depth == finetune.DepthFull {
+		o.LR = cmp.Or(s.Rate, fullRate)
+	}
+	perEpoch := (len(l.learn) + o.Batch - 1) / o.Batch
+	o.ValidateEvery = max(1, perEpoch)
+	o.Warmup = max(1, o.Epochs*perEpoch/10)
+	return o
+}
+
+func (m *towerMethod) plan(context.Context) (ui.TrainPlan, error) {
+	return m.l.planTowers(m.own.Config())
+}
+
+// planTowers foresees a run without the memory of one.
+func (l *lesson) planTowers(c model.Config) (ui.TrainPlan, error) {
+	p := l.plan()
+	foreseen, err := finetune.NewPlan(c, l.selectTensors, l.known.Set, finetune.TowersOptions{Held: l.held, Cache: towerCache}, l.towerRun())
+	if err != nil {
+		return p, err
+	}
+	p.Steps, p.Bytes = foreseen.Steps, foreseen.Memory()
+	// A step takes three times what embedding its photos takes, at most.
+	if rate := l.g.Progress().Rate; rate > 0 {
+		p.Time = time.Duration(3 * float64(len(l.learn)*l.towerRun().Epochs) / rate * float64(time.Second))
+	}
+	p.Notes = append(p.Notes, "when it is kept all photos are embedded anew")
+	return p, nil
+}
+
+func (m *towerMethod) note() {}
+
+// sides would take to embed all photos at every look.
+func (m *towerMethod) sides(context.Context) (ui.TrainSides, error) { return ui.TrainSides{}, nil }
+
+// result scores the photos held back before and after.
+func (m *towerMethod) result(ctx context.Context) (ui.TrainResult, error) {
+	r := ui.TrainResult{Whole: true}
+	var err error
+	if r.After, err = m.Validate(ctx); err != nil || len(m.l.known.Labels) == 0 {
+		return r, err
+	}
+	before, err := m.scores(ctx, m.l.enc, func(i int) ([]float32, error) { return m.l.g.Vector(m.l.known.ids[i]), nil })
+	if err != nil {
+		return r, err
+	}
+	after, err := m.scores(ctx, m.own, func(i int) ([]float32, error) {
+		x, err := m.read(ctx, i)
+		if err != nil {
+			return nil, err
+		}
+		rows, err := m.own.Embed(ctx, []any{x})
+		if err != nil {
+			return nil, err
+		}
+		return rows[0], nil
+	})
+	if err != nil {
+		return r, err
+	}
+	thresholds := make([]float64, len(m.l.known.labels))
+	for i, own := range m.l.known.labels {
+		thresholds[i] = own.Cutoff()
+	}
+	report := m.l.known.Evaluate(m.l.held, thresholds, before, after)
+	for _, own := range report.Labels {
+		v := finetune.Verdict{Label: own.Label, Before: own.Before.AveragePrecision.Value, After: own.After.AveragePrecision.Value, Low: own.Gain.Low, High: own.Gain.High}
+		switch {
+		case own.Shown == 0 || own.NotShown == 0:
+			v = finetune.Verdict{Label: own.Label, Reason: "no photo held back shows it, or none does not"}
+		case own.Gain.Low > 0:
+			v.Kept = true
+			r.Kept++
+		default:
+			v.Reason = "it is not surely better"
+		}
+		r.Labels = append(r.Labels, v)
+	}
+	return r, nil
+}
+
+// scores scores the photos held back by a model.
+func (m *towerMethod) scores(ctx context.Context, enc *encoder, vector func(i int) ([]float32, error)) (finetune.Scores, error) {
+	c, err := gallery.NewClassifier(ctx, label.Set{Templates: m.l.set.Templates, Labels: m.l.known.labels}, enc)
+	if err != nil {
+		return finetune.Scores{}, err
+	}
+	info := enc.Info()
+	h := finetune.Heads{Score: model.Score{LogScale: info.LogScale, Bias: info.Bias}}
+	for _, v := range c.Vectors() {
+		h.Labels = append(h.Labels, finetune.Head{Vector: v, Adjust: model.Adjust{Scale: 1}})
+	}
+	var images [][]float32
+	for _, i := range m.l.held {
+		v, err := vector(i)
+		if err != nil {
+			return finetune.Scores{}, fmt.Errorf("check what was learned: %w", err)
+		}
+		images = append(images, v)
+	}
+	return h.Scores(m.own.engine, images)
+}
+
+func (m *towerMethod) adapter(card finetune.Card) (*finetune.Adapter, error) { return m.Adapter(card) }
+
+func (m *towerMethod) close() error {
+	err := m.own.Close()
+	debug.FreeOSMemory()
+	return err
+}
