@@ -78,6 +78,51 @@ func TestLoRAInParts(t *testing.T) {
 	}
 }
 
+// What the frozen part in front has computed once stands for the photo.
+func TestLoRAFront(t *testing.T) {
+	for name, lora := range loras {
+		m, set, o := loadBicubic(t, ref.New())
+		l := updated(t, m, set, o, lora)
+		loss, _, err := l.Gradient(context.Background(), []int{0, 1, 2, 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[string][]float32{}
+		if err := l.t.Each(func(name string, _ []int, _, grad []float32) error { want[name] = grad; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		l.t.Clear()
+		b := model.Batch{Pairs: backend.Pairs{Default: -1, Diagonal: true}}
+		for i, p := range set.Photos {
+			photo, err := o.Photo(context.Background(), i)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids, _ := m.Tokenize(p.Caption)
+			b.Images, b.IDs = append(b.Images, photo), append(b.IDs, ids)
+		}
+		if !lora.Image { // an embedding stands for the photo only if its tower is frozen
+			if b.Images, err = l.t.Front(context.Background(), b.Images); err != nil {
+				t.Fatal(err)
+			}
+		}
+		direct, err := l.t.Add(context.Background(), b)
+		if err != nil || math.Abs(float64(direct)-loss) > 1e-6 {
+			t.Errorf("%s: loss %g, %v, want %g", name, direct, err, loss)
+		}
+		if err := l.t.Each(func(tensor string, _ []int, _, grad []float32) error {
+			for i := range grad {
+				if math.Abs(float64(grad[i]-want[tensor][i])) > 1e-6 {
+					t.Fatalf("%s: gradient of %s[%d] is %g, want %g", name, tensor, i, grad[i], want[tensor][i])
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // A run of updates lowers the loss, is taken up bit by bit, and its adapter
 // gives the model as it was trained, from the file, too.
 func TestLoRARun(t *testing.T) {

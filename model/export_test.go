@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"sigla/backend"
+	"sigla/cpu"
 	"sigla/model/safetensors"
 )
 
@@ -58,18 +60,28 @@ func TestExport(t *testing.T) {
 	}
 }
 
+// fastest is the best engine of this machine.
+func fastest(t *testing.T) backend.Backend {
+	t.Helper()
+	e, err := cpu.New(cpu.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
 // The starter has a stem, which no other checkpoint has.
 func TestExportStarter(t *testing.T) {
 	src, err := Dir(starterFolder)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := load(t, starterFolder)
+	m := loadOn(t, fastest(t), starterFolder)
 	dir := filepath.Join(t.TempDir(), "out")
 	if err := m.Export(dir, src, ""); err != nil {
 		t.Fatal(err)
 	}
-	again := load(t, dir)
+	again := loadOn(t, fastest(t), dir)
 	texts := []string{"a cat", "a dog"}
 	a, err := m.EmbedTexts(t.Context(), texts)
 	if err != nil {
