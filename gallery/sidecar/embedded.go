@@ -116,6 +116,7 @@ type metadata struct {
 	file     *io.SectionReader
 	unpacked int // bytes that were compressed; together no more than maxFile
 	values   []Value
+	coding   coding // of IPTC
 	errs     []*Error
 }
 
