@@ -385,3 +385,21 @@ func TestSpelled(t *testing.T) {
 		}
 	}
 }
+
+// TestEmpty: a file can become empty, and be empty before.
+func TestEmpty(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, filepath.Join(dir, "runs"))
+	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+	write(t, a, "one")
+	write(t, b, "")
+	empty := with(a, "")
+	empty.Make = func([]byte) ([]byte, error) { return []byte{}, nil }
+	result, err := j.Apply(bg, []Edit{empty, with(b, "+")}, Options{})
+	if err != nil || result.Written != 2 || text(a)+text(b) != "+" {
+		t.Fatalf("%+v, %v, %q", result, err, text(a)+text(b))
+	}
+	if _, err := j.Undo(bg, result.Run, Options{}); err != nil || text(a) != "one" || text(b) != "" {
+		t.Error(err)
+	}
+}
