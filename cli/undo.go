@@ -20,7 +20,7 @@ func (a *app) undoCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "undo",
 		Short: "Take the last application of tags back, to the byte",
-		Long:  `Restore every sidecar that the last sigla tag --apply wrote, or that of --run ID. Sidecars that it made are removed. One that another program has changed since is left alone and named.`,
+		Long:  `Restore every file that the last sigla tag --apply wrote, or that of --run ID. Sidecars that it made are removed. One that another program has changed since is left alone and named.`,
 		Example: `sigla undo
 sigla undo --list
 sigla undo --run 20261125-093000-1`,
@@ -54,7 +54,7 @@ func (a *app) runUndo(ctx context.Context, id string, list bool) (err error) {
 		}
 		id = runs[i].ID
 	}
-	result, err := j.Undo(ctx, id, journal.Options{})
+	result, err := j.Undo(ctx, id, journal.Options{Begin: follow(ctx)})
 	if err != nil {
 		return fmt.Errorf("undo: %w", err)
 	}
@@ -95,7 +95,7 @@ func (o *output) plan(plan sidecar.Plan) error {
 	if o.format == "json" {
 		return nil
 	}
-	return o.text(fmt.Sprintf("%d sidecars: +%d tags, -%d tags\n", files, added, removed))
+	return o.text(fmt.Sprintf("%d files: +%d tags, -%d tags\n", files, added, removed))
 }
 
 // planned is the plan of a photo as text.
@@ -106,8 +106,11 @@ func (o *output) planned(p sidecar.PhotoPlan) string {
 	}
 	for _, f := range p.Files {
 		what := "changed"
-		if f.New {
+		switch {
+		case f.New:
 			what = "new"
+		case f.Embed:
+			what = "tags in the photo itself"
 		}
 		text += "  " + o.path(f.Path) + "  " + what + "\n"
 	}

@@ -25,6 +25,7 @@ type Tagger struct {
 	Model  string  // digest
 	Bias   float64 // δ
 	Naming sidecar.Naming
+	Embed  bool // JPEGs take in their tags themselves
 	Now    time.Time
 }
 
@@ -98,6 +99,13 @@ func (r *planning) photo(id int) sidecar.Photo {
 	p := r.g.Photo(id)
 	files := p.Files()
 	out := sidecar.Photo{Path: p.Path, Twins: files[1:], Files: sidecar.Look(p.Path, files[1:]...), Shared: r.stems[stem(p.Path)] > 1}
+	if out.Embed = r.Embed; out.Embed {
+		for i := range out.Files {
+			if k := &out.Files[i]; k.JPEG && k.Err == nil {
+				k.Err = sidecar.Embeddable(k.Path)
+			}
+		}
+	}
 	out.Change = r.change(id, out.Files, r.answers[r.g.Content(id)])
 	return out
 }

@@ -139,6 +139,9 @@ type Known struct {
 	Modified time.Time
 	Hash     string // SHA-256 in hexadecimal; "" if it is not known
 	Err      error  // what could not be read of it, an Error or several joined
+	JPEG     bool   // and could take in tags itself, see Embeddable
+
+	coding coding // of its IPTC
 }
 
 // Look reads what there is of a photo: its sidecars, as Find returns them, and
@@ -168,7 +171,7 @@ func look(path string) Known {
 		k.Size, k.Modified = info.Size(), info.ModTime()
 	}
 	if !isSidecar(path) {
-		k.Values, k.Err = readPhoto(path, f)
+		k.readPhoto(f)
 		return k
 	}
 	var text string
