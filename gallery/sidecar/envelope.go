@@ -66,7 +66,7 @@ func openEnvelope(file string) (*envelope, error) {
 	for i, s := range e.segments {
 		data := s.data()
 		text := data.of(file)
-		leads := e.place == s.from
+		leads := strings.Trim(file[e.place:s.from], "\xff") == "" // with fill bytes between
 		switch {
 		case s.marker == 0xe0 && leads && (strings.HasPrefix(text, markJFIF) || strings.HasPrefix(text, markJFXX)):
 			e.place = s.to
