@@ -149,7 +149,11 @@ func (a *app) applyPlan(ctx context.Context, g *gallery.Gallery, plan gallery.Ta
 		return err
 	}
 	if result.Written > 0 && !a.settings.quiet {
-		fmt.Fprintf(a.stderr, "sigla: %d files written; \"sigla undo\" takes them back\n", result.Written)
+		what := "sidecars"
+		if opt.embed {
+			what = "photos and sidecars"
+		}
+		fmt.Fprintf(a.stderr, "sigla: %d %s written; \"sigla undo\" takes them back\n", result.Written, what)
 	}
 	return nil
 }

@@ -78,9 +78,14 @@ func (o *output) runs(runs []journal.Run) error {
 
 // plan writes what would become of each photo, and a line for all.
 func (o *output) plan(plan sidecar.Plan) error {
-	files, added, removed := 0, 0, 0
+	files, photos, added, removed := 0, 0, 0, 0
 	for _, p := range plan.Photos {
 		files, added, removed = files+len(p.Files), added+len(p.Added), removed+len(p.Removed)
+		for _, f := range p.Files {
+			if f.Embed {
+				photos++
+			}
+		}
 		var err error
 		switch {
 		case o.format == "json":
@@ -95,7 +100,11 @@ func (o *output) plan(plan sidecar.Plan) error {
 	if o.format == "json" {
 		return nil
 	}
-	return o.text(fmt.Sprintf("%d files: +%d tags, -%d tags\n", files, added, removed))
+	what := fmt.Sprintf("%d sidecars", files-photos)
+	if photos > 0 {
+		what = fmt.Sprintf("%d photos, %s", photos, what)
+	}
+	return o.text(fmt.Sprintf("%s: +%d tags, -%d tags\n", what, added, removed))
 }
 
 // planned is the plan of a photo as text.
