@@ -39,23 +39,7 @@ func TestFollow(t *testing.T) {
 		check(c.Follow(ctx, Move{from, to}, Move{Hash{8}, Hash{9}}))
 	}
 	for i, m := range models {
-		x, err := c.Vectors(ctx, m)
-		check(err)
-		for _, h := range []Hash{from, to} {
-			row, ok := x.Find(h)
-			if !ok {
-				t.Fatalf("no vector of model %s", m.Digest)
-			}
-			for k, v := range x.Row(row) {
-				if wide(v) != vectors[i][k] {
-					t.Errorf("%v, want %v", x.Row(row), vectors[i])
-				}
-			}
-		}
-		if x.Len() != 2 {
-			t.Errorf("%d vectors of model %s", x.Len(), m.Digest)
-		}
-		x.Close()
+		checkFollowed(t, c, m, vectors[i], from, to)
 	}
 	photos, err := c.Photos(ctx)
 	check(err)
@@ -74,5 +58,29 @@ func TestFollow(t *testing.T) {
 	}
 	if c.Follow(ctx, Move{from, Hash{}}) == nil {
 		t.Error("to no content")
+	}
+}
+
+// checkFollowed checks that a model's only vectors are these of two contents.
+func checkFollowed(t *testing.T, c *Catalog, m Model, want []float32, hashes ...Hash) {
+	t.Helper()
+	x, err := c.Vectors(context.Background(), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Close()
+	for _, h := range hashes {
+		row, ok := x.Find(h)
+		if !ok {
+			t.Fatalf("no vector of model %s", m.Digest)
+		}
+		for k, v := range x.Row(row) {
+			if wide(v) != want[k] {
+				t.Errorf("%v, want %v", x.Row(row), want)
+			}
+		}
+	}
+	if x.Len() != len(hashes) {
+		t.Errorf("%d vectors of model %s", x.Len(), m.Digest)
 	}
 }

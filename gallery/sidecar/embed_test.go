@@ -3,6 +3,7 @@ package sidecar
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -82,27 +83,37 @@ func withFurther(order binary.AppendByteOrder, file string, segments ...string) 
 func variants(t testing.TB) map[string]variant {
 	t.Helper()
 	p := plainJPEG(t)
-	read := func(name string) string {
-		b, err := os.ReadFile(filepath.Join("../photo/testdata", name))
+	all := withXMP(p)
+	maps.Copy(all, withIPTC(p))
+	maps.Copy(all, withMore(p))
+	for _, name := range []string{"progressive", "cmyk", "rgb"} {
+		b, err := os.ReadFile("../photo/testdata/" + name + ".jpg")
 		if err != nil {
 			t.Fatal(err)
 		}
-		return string(b)
+		all[name] = variant{string(b), ""}
 	}
-	app0 := segment(0xe0, jfif)
-	exif := segment(0xe1, "Exif\x00\x00"+tiffWith(binary.BigEndian, entry{0x010f, 2, "Maker\x00"}))
-	words := segment(0xe1, "Exif\x00\x00"+tiffWith(binary.LittleEndian, entry{tagXPKeywords, 1, utf16LEOf("owl;night\x00")}))
+	return all
+}
+
+// exifOf is a segment of EXIF.
+func exifOf(order binary.AppendByteOrder, e entry) string {
+	return segment(0xe1, "Exif\x00\x00"+tiffWith(order, e))
+}
+
+var (
+	app0 = segment(0xe0, jfif)
+	exif = exifOf(binary.BigEndian, entry{0x010f, 2, "Maker\x00"})
+)
+
+func withXMP(p string) map[string]variant {
 	packet := func(s string) string { return segment(0xe1, markXMP+s) }
-	iptc := dataSet(2, 0, "\x00\x04") + dataSet(2, 25, "forest") + dataSet(2, 25, "nuit d'\xe9t\xe9") + dataSet(2, 120, "a caption")
-	utf8IPTC := dataSet(1, 90, utf8Mark) + dataSet(2, 25, "Käuzchen")
 	long := strings.ReplaceAll(sidecarOf("long"), `dc:subject="long"`, `dc:description="`+strings.Repeat("long ", 30_000)+`"`)
 	longWords := sidecarOf(strings.Repeat("owl ", 20_000) + "x")
-	split := markPhotoshop + resource(0x0404, "", iptc)
-	point := func(order binary.AppendByteOrder, file string) string { // EXIF that knows where what follows begins
-		at := len(headed(file, segment(0xe1, "Exif\x00\x00"+tiffWith(order, entry{0x927c, 7, "maker's " + be32(0)})))) - 12
-		return headed(file, segment(0xe1, "Exif\x00\x00"+tiffWith(order, entry{0x927c, 7, "maker's " + string(order.AppendUint32(nil, uint32(at)))})))
+	counted := func(n int) string { // XMP that says how long the picture is
+		return headed(p, packet(strings.Replace(sidecarOf("forest"), "<rdf:Desc", fmt.Sprintf(`<?n Item:Length="%04d"?><rdf:Desc`, n), 1)))
 	}
-	all := map[string]variant{
+	return map[string]variant{
 		"plain":             {p, ""},
 		"jfif":              {headed(p, app0), ""},
 		"exif":              {headed(p, exif), ""},
@@ -118,25 +129,42 @@ func variants(t testing.TB) map[string]variant {
 		"extended":          {headed(p, append([]string{packet(withExtension(name32))}, extended(name32, long, 60_000)...)...), ""},
 		"extended words":    {headed(p, append([]string{packet(withExtension(name32))}, extended(name32, longWords, 60_000)...)...), "keywords in extended XMP"},
 		"extended part":     {headed(p, packet(withExtension(name32)), extended(name32, longWords, 60_000)[0]), "bytes are there"},
+		"motion photo":      {headed(p, packet(sidecarOf("forest"))) + "\x00\x00\x00\x18ftypmp42" + strings.Repeat("video", 40), ""},
+		"gain map length":   {counted(len(counted(0))), "its XMP says how many bytes"},
+	}
+}
+
+func withIPTC(p string) map[string]variant {
+	iptc := dataSet(2, 0, "\x00\x04") + dataSet(2, 25, "forest") + dataSet(2, 25, "nuit d'\xe9t\xe9") + dataSet(2, 120, "a caption")
+	utf8IPTC := dataSet(1, 90, utf8Mark) + dataSet(2, 25, "Käuzchen")
+	split := markPhotoshop + resource(0x0404, "", iptc)
+	packet := segment(0xe1, markXMP+sidecarOf("forest"))
+	return map[string]variant{
 		"iptc":              {headed(p, photoshopWith(iptc, "")), ""},
-		"iptc digest":       {headed(p, exif, photoshopWith(iptc, digestOf(iptc)), packet(sidecarOf("forest"))), ""},
-		"iptc stale digest": {headed(p, photoshopWith(iptc, digestOf("other")), packet(sidecarOf("forest"))), ""},
+		"iptc digest":       {headed(p, exif, photoshopWith(iptc, digestOf(iptc)), packet), ""},
+		"iptc stale digest": {headed(p, photoshopWith(iptc, digestOf("other")), packet), ""},
 		"iptc utf-8":        {headed(p, photoshopWith(utf8IPTC, digestOf(utf8IPTC))), ""},
 		"iptc no keywords":  {headed(p, photoshopWith(dataSet(2, 120, "a caption"), "")), ""},
 		"iptc split":        {headed(p, segment(0xed, split[:70]), segment(0xed, markPhotoshop+split[70:])), ""},
 		"iptc broken":       {headed(p, photoshopWith(iptc+"junk!", "")), "no data set where one is expected"},
 		"iptc two":          {headed(p, photoshopWith(iptc, ""), photoshopWith(iptc, "")), "2 IPTC blocks"},
-		"xpkeywords":        {headed(p, words), ""},
+	}
+}
+
+func withMore(p string) map[string]variant {
+	point := func(order binary.AppendByteOrder) string { // EXIF that knows where what follows begins
+		note := func(n int) string {
+			return exifOf(order, entry{0x927c, 7, "maker's " + string(order.AppendUint32(nil, uint32(n)))})
+		}
+		return headed(p, note(len(headed(p, note(0)))-12))
+	}
+	return map[string]variant{
+		"xpkeywords":        {headed(p, exifOf(binary.LittleEndian, entry{tagXPKeywords, 1, utf16LEOf("owl;night\x00")})), ""},
+		"trailing known":    {point(binary.LittleEndian) + "\xff\xd8\xffpreview", "its EXIF counts on where"},
+		"trailing known be": {point(binary.BigEndian) + "\x00\x00\x00preview", "its EXIF counts on where"},
 		"adobe":             {headed(p, segment(0xee, "Adobe\x00\x64\x00\x00\x00\x00\x01")), ""},
-		"progressive":       {read("progressive.jpg"), ""},
-		"cmyk":              {read("cmyk.jpg"), ""},
-		"rgb":               {read("rgb.jpg"), ""},
 		"fill bytes":        {headed(p, "\xff\xff"+app0), ""},
 		"trailing":          {p + "a program's own data", ""},
-		"trailing known":    {point(binary.LittleEndian, p) + "\xff\xd8\xffpreview", "its EXIF counts on where"},
-		"trailing known be": {point(binary.BigEndian, p) + "\x00\x00\x00preview", "its EXIF counts on where"},
-		"motion photo":      {headed(p, packet(sidecarOf("forest"))) + "\x00\x00\x00\x18ftypmp42" + strings.Repeat("video", 40), ""},
-		"gain map length":   {"", "its XMP says how many bytes"},
 		"mpf":               {withFurther(binary.LittleEndian, p, exif), ""},
 		"mpf big-endian":    {withFurther(binary.BigEndian, p), ""},
 		"mpf before exif":   {withFurther(binary.BigEndian, p) + "\x00\x00trailer", ""},
@@ -149,16 +177,6 @@ func variants(t testing.TB) map[string]variant {
 		"no JPEG":           {"GIF89a", "not a JPEG"},
 		"no length":         {"\xff\xd8\xff\xe0\x00\x01\xff\xd9", "no length"},
 	}
-	n := len(headed(p, packet(strings.Replace(sidecarOf("forest"), "<rdf:Desc", `<?n Item:Length="0000"?><rdf:Desc`, 1))))
-	v := all["gain map length"]
-	v.file = headed(p, packet(strings.Replace(sidecarOf("forest"), "<rdf:Desc", `<?n Item:Length="`+be10(n)+`"?><rdf:Desc`, 1)))
-	all["gain map length"] = v
-	return all
-}
-
-// be10 is a number of four digits.
-func be10(n int) string {
-	return string([]byte{byte('0' + n/1000), byte('0' + n/100%10), byte('0' + n/10%10), byte('0' + n%10)})
 }
 
 // embedded applies changes to a photo one after the other.

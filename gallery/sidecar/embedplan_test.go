@@ -2,6 +2,7 @@ package sidecar
 
 import (
 	"context"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,14 +27,10 @@ func embedding(c Change, paths ...string) []Photo {
 	return list
 }
 
-// TestEmbedPlan: tags go into JPEGs, into their sidecars only if there are any,
-// and into sidecars of other photos; the plan says so, and what it says is what
-// is read afterwards. Undoing gives every byte back.
-func TestEmbedPlan(t *testing.T) {
-	dir := t.TempDir()
-	path := func(name string) string { return filepath.Join(dir, name) }
+// inFolder are the files of TestEmbedPlan.
+func inFolder(t *testing.T) map[string]string {
 	all := variants(t)
-	before := map[string]string{
+	return map[string]string{
 		"alone.jpg":      all["iptc digest"].file,
 		"beside.jpg":     all["xmp"].file,
 		"beside.jpg.xmp": sidecarOf("wood"),
@@ -43,14 +40,11 @@ func TestEmbedPlan(t *testing.T) {
 		"twice.jpg":      all["plain"].file,
 		"twice.cr2":      "II*\x00raw",
 	}
-	for name, text := range before {
-		write(t, path(name), text)
-	}
-	c := accept(auto("nature|strand"))
-	photos := embedding(c, path("alone.jpg"), path("beside.jpg"), path("picture.png"), path("two.jpg"), path("words.jpg"))
-	twin := Photo{Path: path("twice.jpg"), Twins: []string{path("twice.cr2")}, Embed: true, Change: c}
-	twin.Files = Look(twin.Path, twin.Twins...)
-	plan := NewPlan(append(photos, twin), Full)
+}
+
+// checkEmbedPlan checks which files are to be written, and what is said of it.
+func checkEmbedPlan(t *testing.T, plan Plan) {
+	t.Helper()
 	want := map[string][]string{
 		"alone.jpg": {"alone.jpg"}, "beside.jpg": {"beside.jpg", "beside.jpg.xmp"}, "picture.png": {"picture.png.xmp"},
 		"two.jpg": nil, "words.jpg": {"words.jpg"}, "twice.jpg": {"twice.jpg", "twice.cr2.xmp"},
@@ -69,22 +63,50 @@ func TestEmbedPlan(t *testing.T) {
 			t.Errorf("%s: %q, %q, %q", name, got, p.Refused, p.Notes)
 		}
 	}
-	j, err := journal.Open(context.Background(), path("runs"))
+}
+
+// same checks that files of a folder are what they were.
+func same(t *testing.T, dir string, before map[string]string, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		if b, _ := os.ReadFile(filepath.Join(dir, name)); string(b) != before[name] {
+			t.Errorf("%s is not what it was", name)
+		}
+	}
+}
+
+// TestEmbedPlan: tags go into JPEGs, into their sidecars only if there are any,
+// and into sidecars of other photos; the plan says so, and what it says is what
+// is read afterwards. Undoing gives every byte back.
+func TestEmbedPlan(t *testing.T) {
+	dir, before := t.TempDir(), inFolder(t)
+	path := func(name string) string { return filepath.Join(dir, name) }
+	for name, text := range before {
+		write(t, path(name), text)
+	}
+	c := accept(auto("nature|strand"))
+	photos := embedding(c, path("alone.jpg"), path("beside.jpg"), path("picture.png"), path("two.jpg"), path("words.jpg"))
+	twin := Photo{Path: path("twice.jpg"), Twins: []string{path("twice.cr2")}, Embed: true, Change: c}
+	twin.Files = Look(twin.Path, twin.Twins...)
+	plan := NewPlan(append(photos, twin), Full)
+	checkEmbedPlan(t, plan)
+	bg := context.Background()
+	j, err := journal.Open(bg, path("runs"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer j.Close()
-	result, err := plan.Apply(context.Background(), j, journal.Options{NoSync: true})
+	result, err := plan.Apply(bg, j, journal.Options{NoSync: true})
 	if err != nil || result.Written != 7 || len(result.Failed) > 0 {
 		t.Fatalf("%+v, %v", result, err)
 	}
 	for _, p := range plan.Photos {
-		files := []File{}
+		var files []File
 		for _, k := range Look(p.Path) {
 			files = append(files, k.File)
 		}
-		if p.Refused == "" && !slices.Equal(DigiKam.Shows(p.Path, files), p.Shown[DigiKam]) {
-			t.Errorf("%s: digiKam shows %q, the plan says %q", p.Path, DigiKam.Shows(p.Path, files), p.Shown[DigiKam])
+		if got := DigiKam.Shows(p.Path, files); p.Refused == "" && !slices.Equal(got, p.Shown[DigiKam]) {
+			t.Errorf("%s: digiKam shows %q, the plan says %q", p.Path, got, p.Shown[DigiKam])
 		}
 	}
 	if again := NewPlan(embedding(c, path("alone.jpg"), path("beside.jpg")), Full); len(again.Photos[0].Files)+len(again.Photos[1].Files) > 0 {
@@ -92,28 +114,20 @@ func TestEmbedPlan(t *testing.T) {
 	}
 	// What the model holds no longer goes from photo and sidecar, to the byte.
 	down := NewPlan(embedding(withdraw("nature|strand"), path("alone.jpg"), path("beside.jpg"), path("words.jpg")), Full)
-	if result, err := down.Apply(context.Background(), j, journal.Options{NoSync: true}); err != nil || result.Written != 4 {
+	if result, err := down.Apply(bg, j, journal.Options{NoSync: true}); err != nil || result.Written != 4 {
 		t.Errorf("%+v, %v", result, err)
 	}
-	for _, name := range []string{"alone.jpg", "beside.jpg", "beside.jpg.xmp", "words.jpg"} {
-		if b, _ := os.ReadFile(path(name)); string(b) != before[name] {
-			t.Errorf("%s is not what it was", name)
-		}
-	}
+	same(t, dir, before, "alone.jpg", "beside.jpg", "beside.jpg.xmp", "words.jpg")
 	runs, err := j.Runs()
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, run := range runs {
-		if result, err := j.Undo(context.Background(), run.ID, journal.Options{NoSync: true}); err != nil || len(result.Failed) > 0 {
+		if result, err := j.Undo(bg, run.ID, journal.Options{NoSync: true}); err != nil || len(result.Failed) > 0 {
 			t.Errorf("%+v, %v", result, err)
 		}
 	}
-	for name, text := range before {
-		if b, _ := os.ReadFile(path(name)); string(b) != text {
-			t.Errorf("%s is not what it was", name)
-		}
+	if err != nil {
+		t.Error(err)
 	}
+	same(t, dir, before, slices.Collect(maps.Keys(before))...)
 	if _, err := os.Stat(path("picture.png.xmp")); err == nil {
 		t.Error("the new sidecar is there still")
 	}
