@@ -1,6 +1,6 @@
 // Package sidecar reads the tags that photos already have, from XMP sidecars
 // and from the photos themselves, whichever program wrote them, and writes tags
-// to sidecars.
+// to sidecars, and to JPEGs if that is asked for.
 //
 // Every program has fields of its own for keywords and most read only some of
 // the others', so that no field is the whole truth. What counts is the union
