@@ -66,7 +66,7 @@ func openEnvelope(file string) (*envelope, error) {
 	for i, s := range e.segments {
 		data := s.data()
 		text := data.of(file)
-		leads := strings.Trim(file[e.place:s.from], "\xff") == "" // with fill bytes between
+		leads := s.from-e.place == strings.Count(file[e.place:s.from], "\xff") // with fill bytes between
 		switch {
 		case s.marker == 0xe0 && leads && (strings.HasPrefix(text, markJFIF) || strings.HasPrefix(text, markJFXX)):
 			e.place = s.to
@@ -168,7 +168,7 @@ func (b *iptcBlock) find(file string, segments []chunk) error {
 		}
 	})
 	if err != nil {
-		return fmt.Errorf("Photoshop's block: %w", err)
+		return fmt.Errorf("image resources of Photoshop: %w", err)
 	}
 	if blocks > 1 {
 		return fmt.Errorf("it has %d IPTC blocks; which one counts is not defined", blocks)
