@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sigla/gallery"
+	"sigla/gallery/catalog"
 	"sigla/gallery/label"
 	"sigla/gallery/sidecar"
 	"sigla/gallery/sidecar/journal"
@@ -20,6 +21,7 @@ type tagOptions struct {
 	threshold     float64
 	naming        string
 	apply, noSync bool
+	embed         bool
 }
 
 var namings = map[string]sidecar.Naming{"full": sidecar.Full, "adobe": sidecar.Adobe}
@@ -31,11 +33,12 @@ func (a *app) tagCommand() *cobra.Command {
 		Short: "Plan tags, and write them to XMP sidecars with --apply",
 		Long: `Say which tags the photos under PATH would get: the labels that the model gives at least their threshold, and those that a person accepted. Nothing is written without --apply.
 
-Tags go to sidecars that digiKam, darktable, Lightroom, Immich and others read; photos are never written. What others wrote stays to the byte. A label that fell below its threshold is taken back if sigla had set it, never if somebody else had; one that a person rejected, or took out of the sidecar, does not come back. Private labels are not written. sigla undo takes the last application back.
+Tags go to sidecars that digiKam, darktable, Lightroom, Immich and others read; photos are written only with --embed, which puts tags into JPEGs: into a new file with the same picture, bit for bit, that is checked and takes the old one's place. What others wrote stays to the byte. A label that fell below its threshold is taken back if sigla had set it, never if somebody else had; one that a person rejected, or took out of the sidecar, does not come back. Private labels are not written. sigla undo takes the last application back.
 
 Text has a path, then + what is added, - what is removed, and how many tags are kept, and at the end what programs will show. JSON has an object a photo: {"path","added","removed","kept","files","shown","missing","notes","refused"}.`,
 		Example: `sigla tag Pictures --labels dog,cat,beach
 sigla tag Pictures --labels dog,cat,beach --threshold 0.8 --apply
+sigla tag Pictures --labels dog,cat,beach --embed --apply
 sigla undo`,
 		Args: cobra.MinimumNArgs(1),
 		Run: a.configured(func(ctx context.Context, args []string) error {
@@ -54,7 +57,8 @@ sigla undo`,
 	f := cmd.Flags()
 	f.Float64Var(&opt.threshold, "threshold", 0, "probability from which on every label holds (the labels' own)")
 	f.StringVar(&opt.naming, "naming", "full", "how new sidecars are called: full, photo.jpg.xmp, or adobe, photo.xmp")
-	f.BoolVar(&opt.apply, "apply", false, "write the sidecars")
+	f.BoolVar(&opt.embed, "embed", false, "put tags into JPEGs themselves; other photos get sidecars")
+	f.BoolVar(&opt.apply, "apply", false, "write what is planned")
 	f.BoolVar(&opt.noSync, "no-sync", false, "do not wait for the disk: faster, but a power cut may leave files empty")
 	return cmd
 }
@@ -85,7 +89,7 @@ func (a *app) runTag(ctx context.Context, args []string, opt tagOptions, naming 
 	if err != nil {
 		return err
 	}
-	by.Naming = naming
+	by.Naming, by.Embed = naming, opt.embed
 	g.UseModel(enc.catalogModel())
 	g.UseScanner(enc.cpu)
 	if err := a.indexPhotos(ctx, g, paths, enc); err != nil {
@@ -145,15 +149,37 @@ func (a *app) applyPlan(ctx context.Context, g *gallery.Gallery, plan gallery.Ta
 		return err
 	}
 	defer func() { err = errors.Join(err, j.Close()) }()
-	result, err := plan.Apply(ctx, j, journal.Options{NoSync: opt.noSync})
+	result, err := plan.Apply(ctx, j, journal.Options{NoSync: opt.noSync, Begin: follow(ctx)})
 	a.failWrites(result)
 	if err != nil {
 		return err
 	}
 	if result.Written > 0 && !a.settings.quiet {
-		fmt.Fprintf(a.stderr, "sigla: %d sidecars written; \"sigla undo\" takes them back\n", result.Written)
+		what := "sidecars"
+		if opt.embed {
+			what = "photos and sidecars"
+		}
+		fmt.Fprintf(a.stderr, "sigla: %d %s written; \"sigla undo\" takes them back\n", result.Written, what)
 	}
 	return nil
+}
+
+// follow has the catalog know of what photos become what it knows of them.
+func follow(ctx context.Context) func([]journal.Replacement) error {
+	return func(list []journal.Replacement) (err error) {
+		moves := make([]catalog.Move, len(list))
+		for i, r := range list {
+			if err := errors.Join(moves[i].From.UnmarshalText([]byte(r.Before)), moves[i].To.UnmarshalText([]byte(r.After))); err != nil {
+				return err
+			}
+		}
+		c, err := catalog.Open(ctx, dataDir())
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, c.Close()) }()
+		return c.Follow(ctx, moves...)
+	}
 }
 
 // openJournal opens the journal and says what a run that was killed had left.

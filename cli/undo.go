@@ -20,7 +20,7 @@ func (a *app) undoCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "undo",
 		Short: "Take the last application of tags back, to the byte",
-		Long: `Restore every sidecar that the last sigla tag --apply wrote, or that of --run ID. Sidecars that it made are removed. One that another program has changed since is left alone and named.
+		Long: `Restore every file that the last sigla tag --apply wrote, or that of --run ID. Sidecars that it made are removed. One that another program has changed since is left alone and named.
 
 Runs are kept for a month, and the last 20 for as long as it takes; --list has those that are left.`,
 		Example: `sigla undo
@@ -56,7 +56,7 @@ func (a *app) runUndo(ctx context.Context, id string, list bool) (err error) {
 		}
 		id = runs[i].ID
 	}
-	result, err := j.Undo(ctx, id, journal.Options{})
+	result, err := j.Undo(ctx, id, journal.Options{Begin: follow(ctx)})
 	if err != nil {
 		return fmt.Errorf("undo: %w", err)
 	}
@@ -80,9 +80,14 @@ func (o *output) runs(runs []journal.Run) error {
 
 // plan writes what would become of each photo, and a line for all.
 func (o *output) plan(plan sidecar.Plan) error {
-	files, added, removed := 0, 0, 0
+	files, photos, added, removed := 0, 0, 0, 0
 	for _, p := range plan.Photos {
 		files, added, removed = files+len(p.Files), added+len(p.Added), removed+len(p.Removed)
+		for _, f := range p.Files {
+			if f.Embed {
+				photos++
+			}
+		}
 		var err error
 		switch {
 		case o.format == "json":
@@ -100,7 +105,11 @@ func (o *output) plan(plan sidecar.Plan) error {
 	if o.format == "json" {
 		return nil
 	}
-	return o.text(fmt.Sprintf("%d sidecars: +%d tags, -%d tags\n", files, added, removed))
+	what := fmt.Sprintf("%d sidecars", files-photos)
+	if photos > 0 {
+		what = fmt.Sprintf("%d photos, %s", photos, what)
+	}
+	return o.text(fmt.Sprintf("%s: +%d tags, -%d tags\n", what, added, removed))
 }
 
 // planned is the plan of a photo as text.
@@ -111,8 +120,11 @@ func (o *output) planned(p sidecar.PhotoPlan) string {
 	}
 	for _, f := range p.Files {
 		what := "changed"
-		if f.New {
+		switch {
+		case f.New:
 			what = "new"
+		case f.Embed:
+			what = "tags in the photo itself"
 		}
 		text += "  " + o.path(f.Path) + "  " + what + "\n"
 	}

@@ -25,6 +25,7 @@ type Tagger struct {
 	Model  string  // digest
 	Bias   float64 // δ
 	Naming sidecar.Naming
+	Embed  bool // JPEGs take in their tags themselves
 	Now    time.Time
 }
 
@@ -156,11 +157,18 @@ func (r *TagPlanner) photo(id int, exact bool) sidecar.Photo {
 	files := p.Files()
 	out := sidecar.Photo{Path: p.Path, Twins: files[1:], Shared: r.stems[stem(p.Path)] > 1}
 	var ok bool
-	if !exact {
+	if !exact && !r.Embed { // what a JPEG can take in only the file tells
 		out.Files, ok = r.g.knownFiles(id)
 	}
 	if !ok {
 		out.Files = sidecar.Look(p.Path, files[1:]...)
+	}
+	if out.Embed = r.Embed; out.Embed {
+		for i := range out.Files {
+			if k := &out.Files[i]; k.JPEG && k.Err == nil {
+				k.Err = sidecar.Embeddable(k.Path)
+			}
+		}
 	}
 	e := r.words.gather(r.g.Tags(id), out.Files, r.answers[p.Content])
 	out.Change = r.change(id, &e)

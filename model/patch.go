@@ -155,7 +155,9 @@ func scaled(x []float32, by float32) []float32 {
 
 // ofImages is the part of a patch that changes the embeddings of photos.
 func (p Patch) ofImages() (part Patch) {
-	images := func(name string) bool { return strings.HasPrefix(name, "vision_model.") || name == "visual_projection.weight" }
+	images := func(name string) bool {
+		return strings.HasPrefix(name, "vision_model.") || name == "visual_projection.weight"
+	}
 	for _, t := range p.Tensors {
 		if images(t.Name) {
 			part.Tensors = append(part.Tensors, t)

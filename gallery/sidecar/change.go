@@ -27,13 +27,16 @@ type Change struct {
 	Known []string `json:"known,omitempty"`
 	// Private are the labels of tags that are not copied all the same.
 	Private []string `json:"private,omitempty"`
+
+	// coding is that of the IPTC of a photo.
+	coding coding
 }
 
 // written are the fields that every tag is written to; alsoWritten are those
 // it is written to if they have values.
 var (
 	written     = []Field{Subject, HierarchicalSubject, TagsList}
-	alsoWritten = []Field{LastKeyword, CatalogSets}
+	alsoWritten = []Field{LastKeyword, CatalogSets, Keywords} // Keywords in photos only
 )
 
 // maxName is the length of a name of a tag in bytes; IPTC's limit is 64.
@@ -126,6 +129,8 @@ type settlement struct {
 	added, removed, kept []string
 	known                []string // of those kept, what is elsewhere
 	missing              []Mark   // what somebody took out since it was set
+
+	coding coding
 }
 
 // Files of a settlement, for Merge. What is set by a mark has its number.
@@ -144,7 +149,7 @@ func settle(values []Value, c Change, elsewhere []File) (settlement, error) {
 		return settlement{}, err
 	}
 	old := Marks(values)
-	s := settlement{others: without(values, old), missing: Missing(values)}
+	s := settlement{others: without(values, old), missing: Missing(values), coding: c.coding}
 	// What somebody took out does not come back because a model still thinks so.
 	c.Accept = slices.DeleteFunc(slices.Clone(c.Accept), func(m Mark) bool {
 		return m.Source == Auto && slices.ContainsFunc(s.missing, func(gone Mark) bool { return Fold(gone.Label) == Fold(m.Label) })
@@ -230,7 +235,9 @@ func (s *settlement) assign(marks []Mark, standing int, private []string) {
 		found := false
 		for _, f := range fields {
 			if !holds(has, f, path) {
-				m.Fields = append(m.Fields, f)
+				if s.room(f, path) {
+					m.Fields = append(m.Fields, f)
+				}
 			} else if f != Subject || len(path) == 1 {
 				found = true
 			}
@@ -254,6 +261,16 @@ func (s *settlement) assign(marks []Mark, standing int, private []string) {
 		slices.SortFunc(imports, func(a, b Mark) int { return strings.Compare(a.Label, b.Label) })
 		s.marks = append(s.marks, imports...)
 	}
+}
+
+// room reports whether a field has a place for a tag: IPTC is short, and may be
+// in an old encoding.
+func (s *settlement) room(f Field, path []string) bool {
+	if f != Keywords {
+		return true
+	}
+	_, ok := s.coding.encode(f.spell(path))
+	return ok
 }
 
 // equalMarks compares marks in whatever order.

@@ -81,33 +81,44 @@ func (d *document) editable(data string) error {
 
 // edit returns the text of the document after a settlement, checked.
 func (d *document) edit(s settlement) (string, error) {
-	base, err := d.strip(nil)
+	base, err := d.without(nil)
 	if err == nil && len(s.reject) > 0 { // also from what was set aside
-		var before *document
-		if before, err = parse(base); err == nil {
-			base, err = before.strip(s.reject)
-		}
+		base, err = base.without(s.reject)
 	}
 	if err != nil {
 		return "", placed(err)
 	}
-	text := base
+	text := base.text
 	if len(s.marks) > 0 {
-		before, err := parse(base)
-		if err != nil {
-			return "", placed(err)
-		}
-		if text, err = before.insert(s.marks); err != nil {
+		if text, err = base.insert(s.marks); err != nil {
 			return "", err
 		}
 	}
-	return text, verify(text, base, s)
+	return text, base.verify(text, s)
 }
 
-// verify checks an edit by reading the result again: it has the values that it
-// should have, and it is the text before when they are taken out.
-func verify(text, base string, s settlement) error {
-	before, err := valuesOf(base)
+// without returns the document that strip leaves.
+func (d *document) without(reject map[place]bool) (*document, error) {
+	text, err := d.strip(reject)
+	if err != nil || text == d.text {
+		return d, err
+	}
+	return d.again(text)
+}
+
+// again parses a text that the document became.
+func (d *document) again(text string) (*document, error) {
+	after, err := parse(text)
+	if err == nil {
+		after.encoding = d.encoding // the text is decoded
+	}
+	return after, err
+}
+
+// verify checks an edit of the document by reading the result again: it has the
+// values that it should have, and it is the document when they are taken out.
+func (d *document) verify(text string, s settlement) error {
+	before, err := d.values()
 	if err != nil {
 		return fmt.Errorf("without the tags it would not parse: %w", placed(err))
 	}
@@ -118,15 +129,17 @@ func verify(text, base string, s settlement) error {
 	for _, m := range s.marks {
 		path := split(m.Label, "|")
 		for _, f := range m.Fields {
-			want = append(want, Value{f, f.spell(path)})
+			if f != Keywords { // which is not in XMP
+				want = append(want, Value{f, f.spell(path)})
+			}
 		}
 		want = append(want, m.value())
 	}
-	d, err := parse(text)
+	after, err := d.again(text)
 	if err != nil {
 		return fmt.Errorf("the result would not parse: %w", placed(err))
 	}
-	values, err := d.values()
+	values, err := after.values()
 	if err != nil {
 		return fmt.Errorf("the result would not parse: %w", placed(err))
 	}
@@ -140,8 +153,8 @@ func verify(text, base string, s settlement) error {
 	if len(s.marks) == 0 {
 		return nil
 	}
-	again, err := d.strip(nil)
-	if err != nil || again != base {
+	again, err := after.strip(nil)
+	if err != nil || again != d.text {
 		return errors.New("what is written could not be taken back to the byte")
 	}
 	return nil

@@ -63,19 +63,22 @@ func readSidecar(path, text string) ([]Value, error) {
 	return values, nil
 }
 
-func readPhoto(path string, f *os.File) ([]Value, error) {
+// readPhoto reads what is embedded in a photo.
+func (k *Known) readPhoto(f *os.File) {
 	info, err := f.Stat()
 	if err != nil {
-		return nil, &Error{path, -1, cause(err)}
+		k.Err = &Error{k.Path, -1, cause(err)}
+		return
 	}
 	var m metadata
 	m.read(io.NewSectionReader(f, 0, info.Size()))
 	errs := make([]error, len(m.errs))
 	for i, e := range m.errs {
-		e.File = path
+		e.File = k.Path
 		errs[i] = e
 	}
-	return m.values, errors.Join(errs...)
+	k.Values, k.Err = m.values, errors.Join(errs...)
+	k.JPEG, k.coding = m.isJPEG, m.coding
 }
 
 // A block is metadata taken out of a photo, in one piece, and its place there.
@@ -116,6 +119,8 @@ type metadata struct {
 	file     *io.SectionReader
 	unpacked int // bytes that were compressed; together no more than maxFile
 	values   []Value
+	coding   coding // of IPTC
+	isJPEG   bool
 	errs     []*Error
 }
 

@@ -32,7 +32,7 @@ func (d *document) insert(marks []Mark) (string, error) {
 	var fresh []array
 	aside := make(map[int]bool) // descriptions whose start tag declares sigla for an attribute
 	for _, f := range slices.Concat(written, alsoWritten) {
-		if len(texts[f]) == 0 {
+		if len(texts[f]) == 0 || f == Keywords {
 			continue
 		}
 		if p := d.taker(f); p != nil {

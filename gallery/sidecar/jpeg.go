@@ -21,6 +21,7 @@ const (
 
 // jpeg reads the segments before the first scan.
 func (m *metadata) jpeg() {
+	m.isJPEG = true
 	var packets, exif, photoshop []region
 	extended := make(map[string]*extension) // by name
 	at := int64(2)

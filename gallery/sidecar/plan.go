@@ -1,6 +1,7 @@
 package sidecar
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"runtime"
@@ -16,6 +17,9 @@ type Photo struct {
 	Twins []string // paths of the other files that hold the same picture
 	// Files are what was read, as Look returns it.
 	Files []Known
+	// Embed: JPEGs take in their tags themselves, and sidecars only if they have
+	// one already, for that hides from some programs what is in the photo.
+	Embed bool
 	// Shared: another photo in the folder has the same name up to the extension.
 	Shared bool
 	Notes  []string // what the person should know of the change
@@ -57,9 +61,10 @@ type PhotoPlan struct {
 	Refused string   `json:"refused,omitempty"` // why nothing will be written
 }
 
-// A FilePlan is what becomes of a sidecar.
+// A FilePlan is what becomes of a sidecar, or of a photo itself.
 type FilePlan struct {
 	Path      string      `json:"path"`
+	Embed     bool        `json:"embed,omitempty"` // it is the photo
 	Photo     string      `json:"photo,omitempty"` // the twin that it is for; "": the photo
 	New       bool        `json:"new,omitempty"`
 	Extension string      `json:"extension,omitempty"` // that a new one says it is for
@@ -98,7 +103,7 @@ func NewPlan(photos []Photo, naming Naming) Plan {
 func (p Photo) plan(naming Naming) PhotoPlan {
 	plan := PhotoPlan{Path: p.Path, Notes: slices.Clone(p.Notes)}
 	for _, k := range p.Files {
-		if k.Err != nil && p.beside(k.Path) {
+		if k.Err != nil && p.writes(k) {
 			plan.Refused = k.Err.Error()
 			return plan
 		}
@@ -112,7 +117,8 @@ func (p Photo) plan(naming Naming) PhotoPlan {
 	c.heed(plan.Missing)
 	after := make([]File, 0, len(p.Files)+1)
 	for _, t := range p.targets(naming) {
-		change, rest := c, p.elsewhere(t.Path, c.Withdraw)
+		change, rest := c, append(p.elsewhere(t.Path, c.Withdraw), t.others...)
+		change.coding = t.coding
 		if t.passing {
 			change, rest = Change{Reject: c.Reject, Withdraw: c.Withdraw, Private: c.Private}, nil
 		}
@@ -128,13 +134,16 @@ func (p Photo) plan(naming Naming) PhotoPlan {
 			before := t.Known
 			before.Values = t.before
 			file := before.plan(s, change, t.isNew, t.extension)
-			file.Photo = t.twin
+			file.Photo, file.Embed = t.twin, t.embed
 			plan.Files = append(plan.Files, file)
+		}
+		for _, f := range t.others {
+			t.Values = append(t.Values, f.Values...)
 		}
 		after = append(after, t.File)
 	}
 	for _, k := range p.Files {
-		if !p.beside(k.Path) {
+		if !p.writes(k) {
 			after = append(after, k.File)
 		}
 	}
@@ -144,7 +153,7 @@ func (p Photo) plan(naming Naming) PhotoPlan {
 			plan.Shown[r] = p.shown(r, after)
 		}
 	}
-	plan.note(c, after)
+	plan.note(c, after, p.Embed)
 	return plan
 }
 
@@ -198,12 +207,21 @@ func texts(values []Value, f Field) []string {
 }
 
 // note adds what the person should know.
-func (p *PhotoPlan) note(c Change, after []File) {
-	for _, label := range c.Reject {
+func (p *PhotoPlan) note(c Change, after []File, embed bool) {
+	where := "the photo itself, which is not written"
+	if embed {
+		where = "EXIF or a file that is no JPEG, which are not written"
+	}
+	for _, label := range slices.Concat(c.Reject, c.Withdraw) {
 		for _, f := range after {
 			if (f.Path == p.Path || !isSidecar(f.Path)) && slices.ContainsFunc(Merge(f).Tags, func(t Tag) bool { return Fold(t.String()) == Fold(label) }) {
-				p.Notes = append(p.Notes, fmt.Sprintf("%q stays in the photo itself, which is not written", label))
+				p.Notes = append(p.Notes, fmt.Sprintf("%q stays in %s", label, where))
 			}
+		}
+	}
+	for _, f := range p.Files {
+		if embed && f.New {
+			p.Notes = append(p.Notes, filepath.Base(cmp.Or(f.Photo, p.Path))+" is no JPEG: its tags go to a sidecar")
 		}
 	}
 	for _, m := range c.Accept {

@@ -1,6 +1,6 @@
 // Package sidecar reads the tags that photos already have, from XMP sidecars
 // and from the photos themselves, whichever program wrote them, and writes tags
-// to sidecars.
+// to sidecars, and to JPEGs if that is asked for.
 //
 // Every program has fields of its own for keywords and most read only some of
 // the others', so that no field is the whole truth. What counts is the union
@@ -139,6 +139,9 @@ type Known struct {
 	Modified time.Time
 	Hash     string // SHA-256 in hexadecimal; "" if it is not known
 	Err      error  // what could not be read of it, an Error or several joined
+	JPEG     bool   // and could take in tags itself, see Embeddable
+
+	coding coding // of its IPTC
 }
 
 // Look reads what there is of a photo: its sidecars, as Find returns them, and
@@ -168,7 +171,7 @@ func look(path string) Known {
 		k.Size, k.Modified = info.Size(), info.ModTime()
 	}
 	if !isSidecar(path) {
-		k.Values, k.Err = readPhoto(path, f)
+		k.readPhoto(f)
 		return k
 	}
 	var text string

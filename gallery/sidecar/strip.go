@@ -22,15 +22,21 @@ type stripper struct {
 func (d *document) strip(reject map[place]bool) (string, error) {
 	var text string
 	var err error
+	aside := slices.ContainsFunc(d.properties, property.isAside)
 	for _, loose := range []bool{false, true} {
 		s := stripper{document: d, loose: loose, removed: make([]int, len(d.descriptions)), ours: make([]bool, len(d.descriptions))}
 		if err = s.run(reject); err != nil {
 			return "", err
 		}
-		text = spliced(d.text, s.cut)
+		if text = d.text; len(s.cut) > 0 {
+			text = spliced(d.text, s.cut)
+		}
+		if !aside {
+			break
+		}
 		// Another program may have moved what was set aside away from the
 		// declaration of its prefix. Then its values stay where they were copied to.
-		if _, err = parse(text); err == nil || !slices.ContainsFunc(d.properties, property.isAside) {
+		if _, err = parse(text); err == nil {
 			break
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// A target is a sidecar that a plan may write.
+// A target is a sidecar that a plan may write, or a photo.
 type target struct {
 	Known
 	before    []Value // as read; Values become those after
@@ -15,6 +15,8 @@ type target struct {
 	twin      string // that it is for; "": the photo
 	// passing: another sidecar of the photo is kept, so that tags only go from here.
 	passing bool
+	embed   bool   // it is a photo
+	others  []File // what it has in fields that are not written
 }
 
 // targets are the sidecars of the photo and its twins, and then those that are
@@ -27,7 +29,17 @@ func (p Photo) targets(naming Naming) []target {
 		return slices.ContainsFunc(list, func(t target) bool { return t.Path == path })
 	}
 	for i, file := range append([]string{p.Path}, p.Twins...) {
+		holder, embed := p.holder(file)
+		if embed {
+			if i > 0 {
+				holder.twin = file
+			}
+			list = append(list, holder)
+		}
 		t := p.target(file, naming)
+		if embed && t.isNew {
+			continue
+		}
 		if taken(t.Path) {
 			if !t.isNew {
 				continue // it is for both
@@ -46,6 +58,21 @@ func (p Photo) targets(naming Naming) []target {
 	}
 	return list
 }
+
+// holder is one of the files itself, if it takes in tags.
+func (p Photo) holder(file string) (target, bool) {
+	i := slices.IndexFunc(p.Files, func(k Known) bool { return k.Path == file && p.writes(k) && !p.beside(file) })
+	if i < 0 {
+		return target{}, false
+	}
+	t := target{Known: p.Files[i], embed: true, others: []File{{file, texted(p.Files[i].Values, XPKeywords)}}}
+	t.Values = slices.DeleteFunc(slices.Clone(t.Values), func(v Value) bool { return v.Field == XPKeywords })
+	t.before = t.Values
+	return t, true
+}
+
+// writes reports whether a file may be written.
+func (p Photo) writes(k Known) bool { return p.beside(k.Path) || p.Embed && k.JPEG }
 
 // target is the sidecar of one of the files.
 func (p Photo) target(file string, naming Naming) target {
@@ -82,7 +109,7 @@ func (p Photo) elsewhere(but string, withdraw []string) []File {
 			continue
 		}
 		f := k.File
-		if len(withdraw) > 0 && p.beside(k.Path) {
+		if len(withdraw) > 0 && p.writes(k) {
 			marks := slices.DeleteFunc(Marks(f.Values), func(m Mark) bool { return !names(withdraw, m.Label) })
 			if len(marks) > 0 {
 				f.Values = without(f.Values, marks)
@@ -93,13 +120,11 @@ func (p Photo) elsewhere(but string, withdraw []string) []File {
 	return list
 }
 
-// missing are the tags that somebody took out of one of the sidecars since.
+// missing are the tags that somebody took out of one of the files since.
 func (p Photo) missing() []Mark {
 	var list []Mark
 	for _, k := range p.Files {
-		if p.beside(k.Path) {
-			list = append(list, Missing(k.Values)...)
-		}
+		list = append(list, Missing(k.Values)...)
 	}
 	return list
 }

@@ -11,6 +11,10 @@ const blank = "<?xpacket begin=\"\ufeff\" id=\"W5M0MpCehiHzreSzNTczkc9d\"?>\n" +
 	"</x:xmpmeta>\n" +
 	"<?xpacket end=\"w\"?>\n"
 
+// roomy is the packet of a photo that has none yet: with room, as Adobe's
+// programs leave it, so that what is added later moves no byte of the picture.
+var roomy = strings.Replace(blank, "\n<?xpacket end", strings.Repeat("\n"+strings.Repeat(" ", 99), 41)+"\n<?xpacket end", 1)
+
 // New returns a new sidecar for a change. One that several photos could take
 // for theirs names the extension of its photo, as CR2; else extension is "".
 func New(c Change, extension string) ([]byte, error) {

@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -28,6 +29,9 @@ type Edit struct {
 	Size     int64
 	Modified time.Time
 	Hash     string // SHA-256 in hexadecimal
+	// Photo: it cannot be made again from anything else. It is read back before it
+	// takes the old one's place, and no link is followed to it.
+	Photo bool
 	// Make returns the new content. It gets nil for a new file, and returns nil
 	// for one that is to go. It is called by several goroutines.
 	Make func(before []byte) (after []byte, err error)
@@ -64,6 +68,9 @@ func (j *Journal) Apply(ctx context.Context, edits []Edit, o Options) (Result, e
 	if len(entries) == 0 || ctx.Err() != nil {
 		return result, ctx.Err()
 	}
+	if err := o.begin(entries, false); err != nil {
+		return result, err
+	}
 	r, err := j.create(entries, o)
 	if err != nil {
 		return result, err
@@ -90,9 +97,9 @@ type preparation struct {
 
 func (p *preparation) run(ctx context.Context, o Options) {
 	p.grows = make([]int, len(p.edits))
-	for from := 0; from < len(p.edits); from += batch {
+	for from := 0; from < len(p.edits); from += batchFiles {
 		o.progress(Reading, from, len(p.edits))
-		parallel(min(batch, len(p.edits)-from), runtime.GOMAXPROCS(0), func(i int) {
+		parallel(min(batchFiles, len(p.edits)-from), runtime.GOMAXPROCS(0), func(i int) {
 			i += from
 			if p.errs[i] = ctx.Err(); p.errs[i] == nil {
 				p.entries[i], p.errs[i] = p.entry(&p.edits[i], &p.grows[i])
@@ -127,10 +134,13 @@ func (p *preparation) check(dir string, list []int) error {
 	if err := probe(dir); err != nil {
 		return fmt.Errorf("its folder cannot be written to: %w", cause(err))
 	}
-	need := 0
+	need, whole, largest := 0, 0, 0
 	for _, i := range list {
-		need += max(p.grows[i], 0) + 4096 // as much as a block is there twice for a moment
+		need += max(p.grows[i], 0)
+		size := p.entries[i].Size + 4096 // it takes blocks
+		whole, largest = whole+size, max(largest, size)
 	}
+	need += min(whole, batchBytes+largest) // is there twice for a moment
 	if free, ok := p.free(dir); ok && free < uint64(need) {
 		return fmt.Errorf("the disk is full: %d bytes are needed, %d are free", need, free)
 	}
@@ -157,7 +167,7 @@ func (p *preparation) entry(e *Edit, grows *int) (entry, error) {
 	if err != nil {
 		return entry{}, err
 	}
-	out := entry{Path: name(e.Path), Target: name(target)}
+	out := entry{Path: name(e.Path), Target: name(target), Photo: e.Photo}
 	var before []byte
 	if !e.New {
 		var info fs.FileInfo
@@ -180,7 +190,7 @@ func (p *preparation) entry(e *Edit, grows *int) (entry, error) {
 	if after != nil {
 		out.After = hashOf(after)
 	}
-	*grows = len(after) - len(before)
+	*grows, out.Size = len(after)-len(before), len(after)
 	out.From, out.Old, out.New = difference(before, after)
 	return out, nil
 }
@@ -199,6 +209,9 @@ func (p *preparation) target(e *Edit) (string, error) {
 	target := filepath.Join(dir, filepath.Base(path))
 	info, err := os.Lstat(target)
 	if err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		if e.Photo {
+			return "", errors.New("it is a link to another file; only a photo itself is changed")
+		}
 		target, err = filepath.EvalSymlinks(target)
 		if e.New && errors.Is(err, fs.ErrNotExist) {
 			return "", errors.New("it is a link to a file that is not there")
@@ -286,14 +299,31 @@ func readFile(path string) ([]byte, fs.FileInfo, error) {
 	if err := replaceable(info); err != nil {
 		return nil, nil, err
 	}
-	var b bytes.Buffer
-	b.Grow(int(min(info.Size(), maxFile)) + bytes.MinRead)
-	if n, err := io.Copy(&b, io.LimitReader(f, maxFile+1)); err != nil {
+	content, err := readAll(f, info.Size())
+	if err != nil {
 		return nil, nil, cause(err)
-	} else if n > maxFile {
-		return nil, nil, fmt.Errorf("it is larger than %d MB", maxFile>>20)
 	}
-	return b.Bytes(), info, nil
+	return content, info, nil
+}
+
+// readAll reads a file that should have so many bytes.
+func readAll(f *os.File, size int64) ([]byte, error) {
+	tooLarge := fmt.Errorf("it is larger than %d MB", maxFile>>20)
+	if size > maxFile {
+		return nil, tooLarge
+	}
+	content := make([]byte, size+1)
+	switch n, err := io.ReadFull(f, content); {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return content[:n], nil
+	case err != nil:
+		return nil, err
+	}
+	more, err := io.ReadAll(io.LimitReader(f, maxFile)) // it has grown
+	if len(content)+len(more) > maxFile {
+		return nil, tooLarge
+	}
+	return append(content, more...), err
 }
 
 // difference returns what has to take the place of what, and where.
@@ -328,17 +358,13 @@ func cause(err error) error {
 // parallel calls f for 0 to n−1 from so many goroutines.
 func parallel(n, workers int, f func(i int)) {
 	var wg sync.WaitGroup
-	next := make(chan int)
+	var next atomic.Int64
 	for range min(n, workers) {
 		wg.Go(func() {
-			for i := range next {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
 				f(i)
 			}
 		})
 	}
-	for i := range n {
-		next <- i
-	}
-	close(next)
 	wg.Wait()
 }

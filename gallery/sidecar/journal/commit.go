@@ -9,13 +9,18 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"sigla/internal/filelock"
 )
 
-// batch is the number of files that are written before they are renamed.
-const batch = 256
+// A batch is files that are written before the first is renamed: so many, or as
+// few as have together so many bytes.
+const (
+	batchFiles = 256
+	batchBytes = 64 << 20
+)
 
 // syncers is the number of files that are synced at the same time: file systems
 // write what several wait for in one go.
@@ -28,6 +33,7 @@ type step struct {
 	from   string // hashes; "" if there is no file
 	to     string
 	back   bool
+	next   []byte // its new content
 	temp   *os.File
 	before fs.FileInfo
 	done   bool // it was so already
@@ -52,15 +58,20 @@ func (r *run) finish(ctx context.Context, end state, o Options) (Result, error) 
 		}
 		folders[dir] = append(folders[dir], &steps[i])
 	}
+	var mu sync.Mutex // guards done, and lets progress hear one thing at a time
 	done := 0
-	for _, dir := range order {
-		for some := range slices.Chunk(folders[dir], batch) {
-			o.progress(Writing, done, len(steps))
-			r.commit(ctx, dir, some, o)
-			done += len(some)
-		}
-	}
 	o.progress(Writing, done, len(steps))
+	parallel(len(order), runtime.GOMAXPROCS(0), func(i int) {
+		for rest := folders[order[i]]; len(rest) > 0; {
+			n := batch(rest)
+			r.commit(ctx, order[i], rest[:n], o)
+			rest = rest[n:]
+			mu.Lock()
+			done += n
+			o.progress(Writing, done, len(steps))
+			mu.Unlock()
+		}
+	})
 	line := record{State: end}
 	for i := range steps {
 		switch s := &steps[i]; {
@@ -76,8 +87,20 @@ func (r *run) finish(ctx context.Context, end state, o Options) (Result, error) 
 	return result, r.append(line, o)
 }
 
-// commit takes some files of one folder to their new content. All are written
-// before the first is renamed, so that the disk is waited for once.
+// batch returns how many of the steps are a batch.
+func batch(steps []*step) int {
+	n, size := 0, 0
+	for n < min(len(steps), batchFiles) && (n == 0 || size+steps[n].Size <= batchBytes) {
+		size += steps[n].Size
+		n++
+	}
+	return n
+}
+
+// commit takes a batch of files of one folder to their new content. All are
+// written before the first is renamed, so that the disk is waited for once.
+// Files are made by one goroutine: several that make files in one folder wait
+// for each other, and Linux loses most of its speed that way.
 func (r *run) commit(ctx context.Context, dir string, steps []*step, o Options) {
 	unlock, err := lockFolder(ctx, dir)
 	if err != nil {
@@ -87,11 +110,22 @@ func (r *run) commit(ctx context.Context, dir string, steps []*step, o Options) 
 		return
 	}
 	defer unlock()
-	parallel(len(steps), runtime.GOMAXPROCS(0), func(i int) {
-		if steps[i].err = ctx.Err(); steps[i].err == nil {
-			steps[i].err = steps[i].stage(r)
+	ready := make(chan *step, len(steps))
+	go func() {
+		parallel(len(steps), runtime.GOMAXPROCS(0), func(i int) {
+			if steps[i].err = ctx.Err(); steps[i].err == nil {
+				steps[i].err = steps[i].read()
+			}
+			ready <- steps[i]
+		})
+		close(ready)
+	}()
+	for s := range ready {
+		if s.err == nil && !s.done && s.to != "" {
+			s.err = s.stage(r)
+			s.next = nil
 		}
-	})
+	}
 	if !o.NoSync {
 		parallel(len(steps), syncers, func(i int) {
 			if s := steps[i]; s.temp != nil && s.err == nil {
@@ -147,11 +181,10 @@ func (r *run) removeTemporary() {
 	}
 }
 
-// stage writes the new content beside the file, with all that belongs to the
-// old one.
-func (s *step) stage(r *run) error {
-	target := string(s.Target)
-	content, info, err := readFile(target)
+// read reads the file, sees whether it is as it should be, and makes its new
+// content.
+func (s *step) read() error {
+	content, info, err := readFile(string(s.Target))
 	missing := errors.Is(err, fs.ErrNotExist)
 	if err != nil && !missing {
 		return err
@@ -169,28 +202,42 @@ func (s *step) stage(r *run) error {
 	case hash != s.from:
 		return errChanged
 	}
-	s.before = info
-	if s.to == "" {
-		return nil
+	if s.before = info; s.to != "" {
+		s.next, err = s.after(content)
 	}
-	if content, err = s.next(content); err != nil {
-		return err
-	}
-	path := r.temporary(s.n, target)
+	return err
+}
+
+// stage writes the new content beside the file, with all that belongs to the
+// old one.
+func (s *step) stage(r *run) (err error) {
+	path := r.temporary(s.n, string(s.Target))
 	mode := fs.FileMode(0o666)
 	switch {
-	case info != nil:
-		mode = info.Mode().Perm()
+	case s.before != nil:
+		mode = s.before.Mode().Perm()
 	case s.back:
 		mode = fs.FileMode(s.Mode).Perm()
 	}
 	if s.temp, err = os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode); err != nil {
 		return cause(err)
 	}
-	if _, err = s.temp.Write(content); err == nil && info != nil {
-		err = s.keep(info)
+	if _, err = s.temp.Write(s.next); err == nil && s.before != nil {
+		err = s.keep(s.before)
+	}
+	if err == nil && s.Photo {
+		err = s.verify()
 	}
 	return cause(err)
+}
+
+// verify reads back what was written of a photo.
+func (s *step) verify() error {
+	written, err := os.ReadFile(s.temp.Name())
+	if err == nil && hashOf(written) != s.to {
+		err = errors.New("what was written of it reads back as something else")
+	}
+	return err
 }
 
 // keep gives the new file what belongs to the old one, but for its time, which
@@ -218,8 +265,8 @@ func (s *step) keep(old fs.FileInfo) error {
 	return nil
 }
 
-// next returns the content of the file after the step.
-func (s *step) next(content []byte) ([]byte, error) {
+// after returns the content of the file after the step.
+func (s *step) after(content []byte) ([]byte, error) {
 	old, text := s.Old, s.New
 	if s.back {
 		old, text = text, old

@@ -36,7 +36,8 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// files is how many there are; every tenth is new, every tenth is to go.
+// files is how many there are; every tenth is new, every tenth is to go, every
+// fourth is a photo.
 const files = 1000
 
 func before(n int) string {
@@ -60,7 +61,7 @@ func fileN(dir string, n int) string {
 func edits(dir string) []Edit {
 	var list []Edit
 	for n := range files {
-		list = append(list, Edit{Path: fileN(dir, n), New: before(n) == "-", Make: func([]byte) ([]byte, error) {
+		list = append(list, Edit{Path: fileN(dir, n), New: before(n) == "-", Photo: n%4 == 0, Make: func([]byte) ([]byte, error) {
 			if after(n) == "-" {
 				return nil, nil
 			}

@@ -64,6 +64,9 @@ type Options struct {
 	// fast, but a power cut may leave files empty. A process that is killed
 	// leaves them whole.
 	NoSync bool
+	// Begin is told, before a file is touched, what photos become; if it fails,
+	// none is. A run that was killed and is finished later has been told.
+	Begin func([]Replacement) error
 	// Progress, if not nil, hears how far it is, from one goroutine at a time.
 	Progress func(s Stage, done, of int)
 }
@@ -80,6 +83,31 @@ func (o Options) progress(s Stage, done, of int) {
 	if o.Progress != nil {
 		o.Progress(s, done, of)
 	}
+}
+
+// A Replacement is the content of a photo that takes another's place. Both are
+// SHA-256 in hexadecimal.
+type Replacement struct{ Path, Before, After string }
+
+// begin tells what happens to photos.
+func (o Options) begin(entries []entry, back bool) error {
+	if o.Begin == nil {
+		return nil
+	}
+	var list []Replacement
+	for _, e := range entries {
+		switch {
+		case !e.Photo:
+		case back:
+			list = append(list, Replacement{string(e.Path), e.After, e.Before})
+		default:
+			list = append(list, Replacement{string(e.Path), e.Before, e.After})
+		}
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	return o.Begin(list)
 }
 
 // Open opens the journal in a folder, which is made, and finishes what a
@@ -195,6 +223,9 @@ func (j *Journal) Undo(ctx context.Context, id string, o Options) (Result, error
 		return Result{}, err
 	case r.state == undone && len(r.failed) == 0:
 		return Result{}, fmt.Errorf("the run %s has been undone already", id)
+	}
+	if err := o.begin(r.entries, true); err != nil {
+		return Result{}, err
 	}
 	if err := r.append(record{State: undoing}, o); err != nil {
 		return Result{}, err

@@ -393,7 +393,7 @@ func TestProgress(t *testing.T) {
 	dir := t.TempDir()
 	j := open(t, filepath.Join(dir, "runs"))
 	var list []Edit
-	for n := range 3 * batch {
+	for n := range 3 * batchFiles {
 		path := filepath.Join(dir, fmt.Sprint(n))
 		write(t, path, "old")
 		list = append(list, with(path, "+"))
@@ -403,25 +403,43 @@ func TestProgress(t *testing.T) {
 	result, err := j.Apply(ctx, list, Options{NoSync: true, Progress: func(s Stage, done, of int) {
 		if s == Reading {
 			reading = append(reading, done)
-		} else if writing = append(writing, done); done == batch {
+		} else if writing = append(writing, done); done == batchFiles {
 			stop()
 		}
 		if of != len(list) {
 			t.Errorf("%d of %d", done, of)
 		}
 	}})
-	if err != nil || result.Written != batch || len(result.Failed) != 2*batch || !errors.Is(result.Failed[0].Err, context.Canceled) {
+	if err != nil || result.Written != batchFiles || len(result.Failed) != 2*batchFiles || !errors.Is(result.Failed[0].Err, context.Canceled) {
 		t.Errorf("%d written, %d failed, %v", result.Written, len(result.Failed), err)
 	}
-	if want := []int{0, batch, 2 * batch}; !slices.Equal(reading, want) || !slices.Equal(writing, append(want, 3*batch)) {
+	if want := []int{0, batchFiles, 2 * batchFiles}; !slices.Equal(reading, want) || !slices.Equal(writing, append(want, 3*batchFiles)) {
 		t.Errorf("reading %v, writing %v", reading, writing)
 	}
-	if result, err = j.Undo(bg, result.Run, Options{NoSync: true}); err != nil || result.Written != batch || len(result.Failed) > 0 {
+	if result, err = j.Undo(bg, result.Run, Options{NoSync: true}); err != nil || result.Written != batchFiles || len(result.Failed) > 0 {
 		t.Errorf("%+v, %v", result, err)
 	}
 	for _, e := range list {
 		if text(e.Path) != "old" {
 			t.Fatalf("%s is %q", e.Path, text(e.Path))
 		}
+	}
+}
+
+// TestEmpty: a file can become empty, and be empty before.
+func TestEmpty(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, filepath.Join(dir, "runs"))
+	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+	write(t, a, "one")
+	write(t, b, "")
+	empty := with(a, "")
+	empty.Make = func([]byte) ([]byte, error) { return []byte{}, nil }
+	result, err := j.Apply(bg, []Edit{empty, with(b, "+")}, Options{})
+	if err != nil || result.Written != 2 || text(a)+text(b) != "+" {
+		t.Fatalf("%+v, %v, %q", result, err, text(a)+text(b))
+	}
+	if _, err := j.Undo(bg, result.Run, Options{}); err != nil || text(a) != "one" || text(b) != "" {
+		t.Error(err)
 	}
 }

@@ -54,6 +54,8 @@ type entry struct {
 	Before string `json:"before"` // SHA-256; "" if there is no file
 	After  string `json:"after"`
 	Mode   uint32 `json:"mode,omitempty"` // permissions of what was there
+	Size   int    `json:"size,omitempty"` // of the new content
+	Photo  bool   `json:"photo,omitempty"`
 	From   int    `json:"from"`
 	Old    []byte `json:"old"`
 	New    []byte `json:"new"`
