@@ -162,7 +162,11 @@ func (r *TagPlanner) photo(id int, exact bool) sidecar.Photo {
 	if !ok {
 		out.Files = sidecar.Look(p.Path, files[1:]...)
 	}
-	e := r.words.gather(r.g.Tags(id), out.Files, r.answers[p.Content])
+	answers := r.answers[p.Content]
+	if r.Judge == nil && len(answers) == 0 && !isMarked(out.Files) {
+		return out // nobody asks for anything
+	}
+	e := r.words.gather(r.g.Tags(id), out.Files, answers)
 	out.Change = r.change(id, &e)
 	out.Notes = e.notes()
 	return out
