@@ -163,6 +163,10 @@ func (r *TagPlanner) photo(id int, exact bool) sidecar.Photo {
 	if !ok {
 		out.Files = sidecar.Look(p.Path, files[1:]...)
 	}
+	answers := r.answers[p.Content]
+	if r.Judge == nil && len(answers) == 0 && !isMarked(out.Files) {
+		return out // nobody asks for anything
+	}
 	if out.Embed = r.Embed; out.Embed {
 		for i := range out.Files {
 			if k := &out.Files[i]; k.JPEG && k.Err == nil {
@@ -170,7 +174,7 @@ func (r *TagPlanner) photo(id int, exact bool) sidecar.Photo {
 			}
 		}
 	}
-	e := r.words.gather(r.g.Tags(id), out.Files, r.answers[p.Content])
+	e := r.words.gather(r.g.Tags(id), out.Files, answers)
 	out.Change = r.change(id, &e)
 	out.Notes = e.notes()
 	return out

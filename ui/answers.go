@@ -109,7 +109,7 @@ func (m *root) pass(more ...*answers) tea.Cmd {
 // find finds out what is in the photos, and what the answers replace.
 func (a *answers) find(g *gallery.Gallery, known *gallery.Answers) {
 	seen, now, same := make(map[catalog.Hash]bool), time.Now(), true
-	for _, id := range a.ids {
+	for _, id := range present(g, a.ids) {
 		content, err := g.ReadContent(id)
 		if err != nil {
 			a.failed = append(a.failed, err)

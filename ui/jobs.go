@@ -67,11 +67,29 @@ func (m *root) jobs() []job {
 	case m.labels.saving || m.labels.unsaved:
 		saved.state = jobRuns
 	}
-	list := []job{scan, load, m.embedJob(), scored, sorted, saved}
+	list := []job{scan, load, m.embedJob(), scored, sorted, saved, m.tagsJob()}
 	if trains, ok := m.trainJob(); ok {
 		list = append(list, trains)
 	}
 	return list
+}
+
+// tagsJob is what is written to sidecars, or was not.
+func (m *root) tagsJob() job {
+	w := &m.tags.writing
+	j := job{"writing tags", jobWaits, -1, "nothing is being written"}
+	switch {
+	case w.running():
+		j.state, j.said = jobRuns, w.words()
+		if w.of > 0 {
+			j.done = float64(w.done) / float64(w.of)
+		}
+	case len(m.tags.failed) > 0:
+		j.state, j.said = jobFailed, count(len(m.tags.failed))+" not written; "+keyOf("problems")+" lists them"
+	case w.number > 0:
+		j.state, j.said = jobDone, w.doing+" has come to its end"
+	}
+	return j
 }
 
 func (m *root) embedJob() job {

@@ -1,6 +1,8 @@
 package ui
 
 import (
+	"slices"
+
 	tea "charm.land/bubbletea/v2"
 
 	"sigla/gallery"
@@ -157,20 +159,19 @@ func (m *root) dropMarks() bool {
 }
 
 // targets are the photos that a key acts on: the marked ones or, if there are
-// none, the chosen one.
+// none, the chosen one. Some may be gone; see present.
 func (m *root) targets() []int {
 	m.endRange()
 	list := m.marks.ids()
 	if it, ok := m.chosen(); ok && len(list) == 0 {
 		list = []int{it.ID}
 	}
-	there := list[:0]
-	for _, id := range list {
-		if id < m.photos.len() && m.photos.at(id).State != gallery.Gone {
-			there = append(there, id)
-		}
-	}
-	return there
+	return list
+}
+
+// present returns those that are not gone. It asks the gallery, for commands.
+func present(g *gallery.Gallery, ids []int) []int {
+	return slices.DeleteFunc(slices.Clone(ids), func(id int) bool { return g.Photo(id).State == gallery.Gone })
 }
 
 // markWords says how many photos are marked; "" if none are.

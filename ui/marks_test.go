@@ -69,7 +69,7 @@ func TestMarksOfGone(t *testing.T) {
 	dir := photos(t, 4)
 	d := open(t, 80, 24, dir, nil).start().press("ctrl+a")
 	remove(t, filepath.Join(dir, "002-green.png"))
-	if got := d.press("R").m.targets(); !slices.Equal(got, []int{0, 2, 3}) {
+	if got := present(d.m.o.Gallery, d.press("R").m.targets()); !slices.Equal(got, []int{0, 2, 3}) {
 		t.Errorf("targets %v", got)
 	}
 	none := open(t, 80, 24, t.TempDir(), nil).start().press("space", "v", "ctrl+a", "i", "shift+down", "y", "t", "a")

@@ -163,7 +163,7 @@ func (s tagSource) draft(ctx context.Context) tagDraft {
 			}
 		}
 	}
-	ids = slices.DeleteFunc(slices.Clone(ids), func(id int) bool { return s.g.Photo(id).State == gallery.Gone })
+	ids = present(s.g, ids)
 	d.photos = len(ids)
 	s.by.Now = time.Now()
 	if d.planner, d.err = s.g.NewTagPlanner(ctx, s.by); d.err != nil {

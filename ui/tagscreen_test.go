@@ -411,6 +411,34 @@ func TestStopWriting(t *testing.T) {
 	}
 }
 
+// TestLeaveWhileWriting: Run says what it has left when the user leaves while
+// tags are written.
+func TestLeaveWhileWriting(t *testing.T) {
+	d := tagger(t, 120, 40, photos(t, 3), t.TempDir()).press("t", "m")
+	begun := make(chan struct{})
+	d.m.o.Journal = func(ctx context.Context) (*journal.Journal, error) {
+		close(begun)
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	d.send(keyPress("a"))
+	d.send(keyPress("y"))
+	for running := true; running; {
+		select {
+		case msg := <-d.msgs:
+			d.take(msg)
+		case <-begun:
+			running = false
+		}
+	}
+	d.send(keyPress("J"))
+	d.has("● writing tags")
+	d.closed = true
+	if err := d.m.close(); err == nil || !strings.Contains(err.Error(), `writing tags was stopped: 0 sidecars done`) {
+		t.Errorf("it says %v", err)
+	}
+}
+
 // TestExport: the plan goes to a file, an object a photo.
 func TestExport(t *testing.T) {
 	dir, data := photos(t, 4), t.TempDir()
