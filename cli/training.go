@@ -81,7 +81,7 @@ func (l *lesson) gather(ctx context.Context) error {
 	if l.known, err = knowledge(ctx, l.g, l.set, l.named, o); err != nil {
 		return err
 	}
-	l.learn, l.held = l.known.Halves(l.setup.Seed)
+	l.learn, l.held = l.known.HoldOut(l.setup.Seed)
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -29,16 +30,24 @@ type usefulRow struct {
 }
 
 // run tries every number of examples, three times.
-func (u *usefulTables) run(t *testing.T, c *collection) map[int][]usefulTrial {
+func (u *usefulTables) run(t *testing.T, name string, c *collection) map[int][]usefulTrial {
 	t.Helper()
 	trials := make(map[int][]usefulTrial)
-	for _, n := range shots {
-		for _, seed := range seeds {
-			r := c.try(t, n, seed)
-			trials[n] = append(trials[n], r)
-			u.labels, u.kept, u.harmed = u.labels+len(c.Labels), u.kept+r.kept, u.harmed+r.harmed
+	var mu sync.Mutex
+	t.Run(name, func(t *testing.T) {
+		for _, n := range shots {
+			for _, seed := range seeds {
+				t.Run(fmt.Sprintf("%d examples, seed %d", n, seed), func(t *testing.T) {
+					t.Parallel()
+					r := c.try(t, n, seed)
+					mu.Lock()
+					defer mu.Unlock()
+					trials[n] = append(trials[n], r)
+					u.labels, u.kept, u.harmed = u.labels+len(c.Labels), u.kept+r.kept, u.harmed+r.harmed
+				})
+			}
 		}
-	}
+	})
 	return trials
 }
 
@@ -51,6 +60,15 @@ func (u *usefulTables) add(name string, c *collection, trials map[int][]usefulTr
 	}
 	for _, n := range shots {
 		u.rows = append(u.rows, usefulRow{name, n, trials[n], labels})
+	}
+}
+
+// write puts what there is into docs/TRAINING.md.
+func (u *usefulTables) write(t *testing.T) {
+	t.Helper()
+	t.Log("\n" + u.text())
+	if err := writeBetween("../docs/TRAINING.md", "what it brings", u.text()); err != nil {
+		t.Error(err)
 	}
 }
 
