@@ -270,7 +270,11 @@ func FuzzReadAdapter(f *testing.F) {
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		a, err := parseAdapter(data)
+		file, err := safetensors.Parse("adapter", data)
+		if err != nil {
+			return
+		}
+		a, err := newAdapter(file)
 		if err != nil {
 			return
 		}
