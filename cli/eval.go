@@ -142,7 +142,7 @@ func (e *evaluator) look(ctx context.Context) error {
 			return fmt.Errorf("%s has captions; eval needs tags", e.opt.tags)
 		}
 		e.photos = e.known.Rest(nil)
-		switch learn, look := e.known.Halves(e.opt.seed); e.opt.split {
+		switch learn, look := e.known.HoldOut(e.opt.seed); e.opt.split {
 		case "train":
 			e.photos = learn
 		case "validation":

@@ -14,8 +14,14 @@ func peakMemory() int64 { return memoryStatus("VmHWM:") }
 // tell.
 func memory() int64 { return memoryStatus("VmRSS:") }
 
-func memoryStatus(key string) int64 {
-	status, err := os.ReadFile("/proc/self/status")
+// availableMemory is what the system can give to programs, in bytes; 0 if it does
+// not tell.
+func availableMemory() int64 { return kibibytes("/proc/meminfo", "MemAvailable:") }
+
+func memoryStatus(key string) int64 { return kibibytes("/proc/self/status", key) }
+
+func kibibytes(file, key string) int64 {
+	status, err := os.ReadFile(file)
 	if err != nil {
 		return 0
 	}

@@ -120,7 +120,7 @@ func (o *trainOptions) check(args []string) error {
 func (a *app) runTrain(ctx context.Context, args []string, opt *trainOptions) (err error) {
 	dir := ""
 	if opt.resume != "" {
-		if dir, err = findRun(opt.resume); err == nil {
+		if dir, err = findUnfinished(opt.resume); err == nil {
 			err = a.takeUp(dir, &opt.setup)
 		}
 	} else {
@@ -315,7 +315,9 @@ func planText(p ui.TrainPlan) string {
 // resultText says what a training brought.
 func resultText(r ui.TrainResult, name string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "average precision on %d photos held back: %.3f before, %.3f after\n", r.After.Photos, r.Before.AveragePrecision, r.After.AveragePrecision)
+	if r.After.Photos > 0 {
+		fmt.Fprintf(&b, "average precision on %d photos held back: %.3f before, %.3f after\n", r.After.Photos, r.Before.AveragePrecision, r.After.AveragePrecision)
+	}
 	if len(r.Labels) > 0 {
 		better := "are better and kept"
 		if r.Whole {
@@ -324,7 +326,13 @@ func resultText(r ui.TrainResult, name string) string {
 		fmt.Fprintf(&b, "%d of %d labels %s\n", r.Kept, len(r.Labels), better)
 	}
 	for _, v := range r.Labels {
-		fmt.Fprintf(&b, "  %s\n", printable(v.String()))
+		line := v.String()
+		if r.Whole && v.Reason == "" {
+			line = fmt.Sprintf("%s: average precision %.3f → %.3f (%+.3f to %+.3f)", v.Label, v.Before, v.After, v.Low, v.High)
+		} else if r.Whole {
+			line = fmt.Sprintf("%s: %.3f → %.3f, %s", v.Label, v.Before, v.After, v.Reason)
+		}
+		fmt.Fprintf(&b, "  %s\n", printable(line))
 	}
 	for _, note := range r.Notes {
 		fmt.Fprintln(&b, note)

@@ -102,7 +102,7 @@ func (t *trainer) take(wish ui.TrainWish) *lesson {
 // for it.
 func (l *lesson) foresee(ctx context.Context) (ui.TrainPlan, error) {
 	if l.towers() {
-		return l.planTowers(l.enc.Config())
+		return l.planTowers(ctx)
 	}
 	m, err := newLinearMethod(ctx, l)
 	if err != nil {

@@ -81,7 +81,7 @@ func (l *lesson) gather(ctx context.Context) error {
 	if l.known, err = knowledge(ctx, l.g, l.set, l.named, o); err != nil {
 		return err
 	}
-	l.learn, l.held = l.known.Halves(l.setup.Seed)
+	l.learn, l.held = l.known.HoldOut(l.setup.Seed)
 	return nil
 }
 
@@ -123,7 +123,7 @@ type branching struct {
 // trainRunsDir is where runs lie in a folder of data.
 func trainRunsDir(data string) string { return filepath.Join(data, "runs") }
 
-// newRunDir finds a folder for a run that begins now.
+// newRunDir makes a folder for a run that begins now.
 func newRunDir(data string, depth finetune.Depth) (string, error) {
 	if err := os.MkdirAll(trainRunsDir(data), 0o755); err != nil {
 		return "", fmt.Errorf("begin training: %w", err)
@@ -134,8 +134,10 @@ func newRunDir(data string, depth finetune.Depth) (string, error) {
 		if n > 1 {
 			dir += fmt.Sprintf("-%d", n)
 		}
-		if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
+		if err := os.Mkdir(dir, 0o755); err == nil {
 			return dir, nil
+		} else if !errors.Is(err, fs.ErrExist) {
+			return "", fmt.Errorf("begin training: %w", err)
 		}
 	}
 }
@@ -172,6 +174,9 @@ func (l *lesson) begin(ctx context.Context, dir string) (t *trainRun, err error)
 	t.run, err = finetune.New(t.dir, t.method, finetune.Record{
 		Depth: string(l.setup.Depth), Base: l.info.Digest, Setup: setup, Options: t.method.options(),
 	})
+	if err != nil {
+		err = errors.Join(err, os.RemoveAll(t.dir))
+	}
 	return t, err
 }
 
@@ -284,6 +289,9 @@ func (t *trainRun) Sides(ctx context.Context) (ui.TrainSides, error) { return t.
 // Result implements ui.Training.
 func (t *trainRun) Result(ctx context.Context) (ui.TrainResult, error) {
 	r, err := t.method.result(ctx)
+	if r.Before.Photos == 0 {
+		r.Before = t.before
+	}
 	if err == nil {
 		t.measure = r
 	}

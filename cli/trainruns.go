@@ -37,6 +37,23 @@ func findRun(value string) (string, error) {
 	return runs[len(runs)-1], nil
 }
 
+// findUnfinished is findRun of runs that have steps left.
+func findUnfinished(value string) (string, error) {
+	if value != newestRun {
+		return findRun(value)
+	}
+	runs, err := runFolders()
+	if err != nil {
+		return "", err
+	}
+	for _, dir := range slices.Backward(runs) {
+		if _, events, err := readRun(dir); err == nil && (len(events) == 0 || events[len(events)-1].Step < events[len(events)-1].Steps) {
+			return dir, nil
+		}
+	}
+	return "", errors.New("there is no run to go on with: all have taken their steps")
+}
+
 // runFolders are the folders of all runs, the newest last.
 func runFolders() ([]string, error) {
 	entries, err := os.ReadDir(trainRunsDir(dataDir()))

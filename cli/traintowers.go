@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
+	"math"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"sigla/finetune"
@@ -103,24 +106,45 @@ func (l *lesson) towerRun() finetune.Options {
 	return o
 }
 
-func (m *towerMethod) plan(context.Context) (ui.TrainPlan, error) {
-	return m.l.planTowers(m.own.Config())
+func (m *towerMethod) plan(ctx context.Context) (ui.TrainPlan, error) {
+	return m.l.planTowers(ctx)
 }
 
-// planTowers foresees a run without the memory of one.
-func (l *lesson) planTowers(c model.Config) (ui.TrainPlan, error) {
+// planTowers foresees a run without the memory of one, and says if there is too
+// little.
+func (l *lesson) planTowers(ctx context.Context) (ui.TrainPlan, error) {
 	p := l.plan()
-	foreseen, err := finetune.NewPlan(c, l.selectTensors, l.known.Set, finetune.TowersOptions{Held: l.held, Cache: towerCache}, l.towerRun())
+	if len(l.learn) == 0 {
+		return p, l.nothingToLearn(finetune.ErrNothingToLearn)
+	}
+	o := l.towerRun()
+	foreseen, err := finetune.NewPlan(l.enc.Config(), l.selectTensors, l.known.Set, finetune.TowersOptions{Held: l.held, Cache: towerCache}, o)
 	if err != nil {
 		return p, err
 	}
 	p.Steps, p.Bytes = foreseen.Steps, foreseen.Memory()
-	// A step takes three times what embedding its photos takes, at most.
-	if rate := l.g.Progress().Rate; rate > 0 {
-		p.Time = time.Duration(3 * float64(len(l.learn)*l.towerRun().Epochs) / rate * float64(time.Second))
+	if free := availableMemory(); free > 0 {
+		if err := foreseen.Fits(free); err != nil {
+			return p, err
+		}
 	}
+	each, err := l.timePhoto(ctx)
+	p.Time = time.Duration(len(l.learn)*o.Epochs) * 3 * each // forward once, backward twice
 	p.Notes = append(p.Notes, "when it is kept all photos are embedded anew")
-	return p, nil
+	return p, err
+}
+
+// timePhoto is how long the model takes for a photo.
+func (l *lesson) timePhoto(ctx context.Context) (time.Duration, error) {
+	const photos = 4
+	side := l.info.ImageSize
+	x, err := l.enc.Prepare(image.NewNRGBA(image.Rect(0, 0, side, side)))
+	if err != nil {
+		return 0, err
+	}
+	begun := time.Now()
+	_, err = l.enc.Embed(ctx, slices.Repeat([]any{x}, photos))
+	return time.Since(begun) / photos, err
 }
 
 func (m *towerMethod) note() {}
@@ -161,8 +185,8 @@ func (m *towerMethod) result(ctx context.Context) (ui.TrainResult, error) {
 	for _, own := range report.Labels {
 		v := finetune.Verdict{Label: own.Label, Before: own.Before.AveragePrecision.Value, After: own.After.AveragePrecision.Value, Low: own.Gain.Low, High: own.Gain.High}
 		switch {
-		case own.Shown == 0 || own.NotShown == 0:
-			v = finetune.Verdict{Label: own.Label, Reason: "no photo held back shows it, or none does not"}
+		case own.Shown == 0 || own.NotShown == 0 || math.IsNaN(v.Low+v.High):
+			v = finetune.Verdict{Label: own.Label, Reason: "too few photos are held back to say"}
 		case own.Gain.Low > 0:
 			v.Kept = true
 			r.Kept++

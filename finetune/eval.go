@@ -124,8 +124,8 @@ func (e *evaluation) resample() {
 }
 
 // at returns the values of some places.
-func at(values, places []int) []int {
-	some := make([]int, len(places))
+func at[V any](values []V, places []int) []V {
+	some := make([]V, len(places))
 	for i, place := range places {
 		some[i] = values[place]
 	}

@@ -2,6 +2,7 @@ package finetune
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 
@@ -65,8 +66,12 @@ type Linear struct {
 	w, g, m, v backend.Buf
 	t, b       scalar
 
-	batch []int // photos that lie in the engine, in order
-	pairs backend.Pairs
+	ofTexts, ofStart []float32 // cosines of photos, [rows, columns], with texts and with start
+
+	batch    []int           // rows that lie in the engine, in order
+	pairs    backend.Pairs   // of photos and vectors
+	texts    backend.Pairs   // of all known pairs, a column each
+	readings []backend.Pairs // by column: of its known pairs, a column each
 }
 
 // scalar is a parameter by itself, [1].
@@ -81,6 +86,11 @@ func NewLinear(e backend.Backend, d Embedded, m Method, p Prior, rows, held []in
 	if err := d.Validate(); err != nil {
 		return nil, err
 	}
+	for _, deviation := range []float64{p.Vector, p.Scale, p.Delta, p.Global} {
+		if !(deviation > 0) {
+			return nil, fmt.Errorf("learn on embeddings: the prior %v has a deviation that is not above 0", p)
+		}
+	}
 	l := &Linear{work: newWork(e), d: d, method: m, prior: p}
 	return l, l.restart(rows, held)
 }
@@ -92,20 +102,15 @@ func (l *Linear) restart(rows, held []int) error {
 	if len(l.columns) == 0 {
 		return ErrNothingToLearn
 	}
-	l.start = make([][]float32, len(l.columns))
-	for i, label := range l.columns {
-		l.start[i] = l.d.Texts[label]
-	}
+	l.start = at(l.d.Texts, l.columns)
 	if l.method == Prototype {
 		l.start = l.d.prototypes(l.columns, rows)
 	}
 	if err := l.measure(); err != nil {
 		return err
 	}
-	var first, texts []float32
-	for i, v := range l.start {
-		u := l.d.Texts[l.columns[i]]
-		texts = append(append(texts, u...), l.middle(u))
+	var first []float32
+	for _, v := range l.start {
 		if l.method == LinearHead {
 			first = append(first, v...)
 		} else {
@@ -113,7 +118,6 @@ func (l *Linear) restart(rows, held []int) error {
 		}
 		first = append(first, l.middle(v))
 	}
-	l.put("texts", texts)
 	l.w, l.g = l.put("w", first), l.zero("g", len(first))
 	l.m, l.v = l.zero("m", len(first)), l.zero("v", len(first))
 	l.t, l.b = l.scalar("t", l.d.LogScale), l.scalar("b", l.d.Bias)
@@ -202,12 +206,18 @@ func (l *Linear) measure() error {
 			l.mean[k] += v / float32(len(images))
 		}
 	}
-	cosines, err := l.cosines(images, l.start)
-	if err != nil {
+	var err error
+	if l.ofTexts, err = l.cosines(images, at(l.d.Texts, l.columns)); err != nil {
 		return err
 	}
+	l.ofStart = l.ofTexts
+	if l.method == Prototype {
+		if l.ofStart, err = l.cosines(images, l.start); err != nil {
+			return err
+		}
+	}
 	l.scale = math.Exp(float64(l.d.LogScale))
-	l.reach = max(1, l.scale*math.Sqrt(dot(cosines, cosines)/float64(len(cosines))))
+	l.reach = max(1, l.scale*math.Sqrt(dot(l.ofTexts, l.ofTexts)/float64(len(l.ofTexts))))
 	l.ones = l.reach / l.scale
 	if l.method == LinearHead {
 		l.ones = 0

@@ -141,6 +141,15 @@ func TestLinearGradient(t *testing.T) {
 		if _, _, err := l.Gradient(ctx, all); err != nil {
 			t.Fatal(err)
 		}
+		if loss, pairs, err := l.Gradient(ctx, nil); err != nil || loss != 0 || pairs != 0 {
+			t.Errorf("%s: of no photos %v, %d, %v", method, loss, pairs, err)
+		}
+		l.e.Zero(l.g)
+		l.e.Zero(l.t.g)
+		l.e.Zero(l.b.g)
+		if _, _, err := l.Gradient(ctx, all); err != nil {
+			t.Fatal(err)
+		}
 		for _, p := range []struct {
 			name string
 			w, g backend.Buf
@@ -246,6 +255,9 @@ func TestUndecidedLabelsStay(t *testing.T) {
 			t.Errorf("photo %d scores as before by a label that was learned", i)
 		}
 	}
+	if _, err := NewLinear(ref.New(), d, LinearHead, Prior{}, upTo(60), nil); err == nil {
+		t.Error("a prior of no deviation is taken")
+	}
 	for i := range d.Photos {
 		d.Photos[i].Known = slices.DeleteFunc(d.Photos[i].Known, func(k Known) bool { return k.Value < 0 })
 	}
@@ -336,7 +348,8 @@ func TestLinearEach(t *testing.T) {
 }
 
 // BenchmarkHead learns 2,000 photos × 50 labels of width 768 to convergence; the
-// first figures are those from the start to the first event.
+// first figure is that from the start to the first event, the last is what the
+// products alone would take at the machine's peak.
 func BenchmarkHead(b *testing.B) {
 	engine, err := cpu.New(cpu.Options{})
 	if err != nil {
@@ -365,4 +378,7 @@ func BenchmarkHead(b *testing.B) {
 	}
 	b.ReportMetric(first.Seconds()*1000/float64(b.N), "ms-to-first")
 	b.ReportMetric(all.Seconds()/float64(b.N), "s-in-all")
+	// The loss of a step is three products.
+	flops := float64(LinearOptions().Steps+1) * 3 * 2 * 2000 * 50 * 769
+	b.ReportMetric(100*flops*float64(b.N)/all.Seconds()/engine.Peak(), "%-of-peak")
 }

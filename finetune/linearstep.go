@@ -17,95 +17,143 @@ func (l *Linear) Gradient(ctx context.Context, batch []int) (loss float64, pairs
 		return 0, 0, err
 	}
 	l.load(batch)
-	y, err := l.labels()
-	if err != nil {
-		return 0, 0, err
+	if l.texts.Cols > 0 { // something is known of these photos
+		if err = l.gradTexts(); err == nil && l.method == LinearHead {
+			loss, err = l.gradVectors()
+		} else if err == nil {
+			loss, err = l.gradReading()
+		}
 	}
-	x, texts := l.take("x", l.pairs.Rows*l.pairs.Dim), l.take("texts", y.Len)
-	dx, dy, out, none := l.take("dx", x.Len), l.take("dy", y.Len), l.take("loss", 1), l.zero("none", 2)
-	l.e.SigmoidLoss(out, dx, dy, l.t.g, l.b.g, x, texts, l.t.w, l.b.w, l.pairs)
-	l.e.SigmoidLoss(out, dx, dy, none.Slice(0, 1), none.Slice(1, 1), x, y, l.t.w, l.b.w, l.pairs)
-	if l.method == LinearHead {
-		l.e.Add(l.g, l.g, dy)
-	} else if err := l.project(dy); err != nil {
-		return 0, 0, err
+	if err == nil {
+		err = l.pull()
 	}
-	if err := l.pull(); err != nil {
-		return 0, 0, err
-	}
-	value, err := l.read(out)
 	if err != nil {
 		return 0, 0, fmt.Errorf("learn on embeddings: %w", err)
 	}
-	pairs = len(l.pairs.Except)
-	if l.pairs.Default != 0 {
-		pairs = l.pairs.Rows * l.pairs.Cols
-	}
-	return float64(value[0]), pairs, nil
+	return loss, l.texts.Cols, nil
 }
 
-// load puts the photos of a batch into the engine. Their order does not matter
-// to the loss: the same batch again costs nothing.
-func (l *Linear) load(batch []int) {
-	photos := make([]int, len(batch))
-	for i, row := range batch {
-		photos[i] = l.rows[row]
+// gradTexts adds the gradient of t' and b by the labels' texts. Each known pair is
+// a column of one value, its cosine, in a single row.
+func (l *Linear) gradTexts() error {
+	n := l.texts.Cols
+	one, out := l.put("one", []float32{1}), l.take("loss", 1)
+	dx, dy, grad := l.take("done", 1), l.take("dcosines", n), l.zero("dtexts", 2)
+	l.e.SigmoidLoss(out, dx, dy, grad.Slice(0, 1), grad.Slice(1, 1), one, l.take("cosines", n), l.t.w, l.b.w, l.texts)
+	sum, err := l.read(grad)
+	if err != nil {
+		return err
 	}
-	slices.Sort(photos)
-	if slices.Equal(photos, l.batch) {
+	for i, g := range []backend.Buf{l.t.g, l.b.g} {
+		l.e.Add(g, g, l.put("add", []float32{sum[i] / float32(len(l.batch))}))
+	}
+	return nil
+}
+
+// gradVectors adds the gradient of the vectors, and returns the loss.
+func (l *Linear) gradVectors() (float64, error) {
+	x := l.take("x", l.pairs.Rows*l.pairs.Dim)
+	dx, dy, out, none := l.take("dx", x.Len), l.take("dy", l.w.Len), l.take("loss", 1), l.zero("none", 2)
+	l.e.SigmoidLoss(out, dx, dy, none.Slice(0, 1), none.Slice(1, 1), x, l.w, l.t.w, l.b.w, l.pairs)
+	l.e.Add(l.g, l.g, dy)
+	loss, err := l.read(out)
+	return float64(loss[0]), err
+}
+
+// gradReading adds the gradient of log s and δ, and returns the loss. Each label
+// is a row of its own; its known pairs are columns of two values, the cosine and
+// what makes δ.
+func (l *Linear) gradReading() (float64, error) {
+	w, err := l.read(l.w)
+	if err != nil {
+		return 0, err
+	}
+	for i := 0; i < len(w); i += 2 {
+		w[i] = float32(math.Exp(float64(w[i])))
+	}
+	x := l.put("s and δ", w)
+	out, dx, none := l.zero("losses", len(l.columns)), l.zero("dx", x.Len), l.zero("none", 2)
+	from, y, dy := 0, l.take("readings", 2*l.texts.Cols), l.take("dy", 2*l.texts.Cols)
+	for i, p := range l.readings {
+		if p.Cols > 0 {
+			l.e.SigmoidLoss(out.Slice(i, 1), dx.Slice(2*i, 2), dy.Slice(2*from, 2*p.Cols), none.Slice(0, 1), none.Slice(1, 1),
+				x.Slice(2*i, 2), y.Slice(2*from, 2*p.Cols), l.t.w, l.b.w, p)
+		}
+		from += p.Cols
+	}
+	losses, err := l.read(out)
+	if err != nil {
+		return 0, err
+	}
+	grad, err := l.read(dx)
+	if err != nil {
+		return 0, err
+	}
+	n, sum := float32(len(l.batch)), 0.0
+	for i, loss := range losses {
+		sum += float64(loss / n)
+		grad[2*i] *= w[2*i] / n // by log s
+		grad[2*i+1] /= n
+	}
+	l.e.Add(l.g, l.g, l.put("add readings", grad))
+	return sum, nil
+}
+
+// load puts the photos of a batch into the engine. Their order does not matter to
+// the loss: the same batch again costs nothing.
+func (l *Linear) load(batch []int) {
+	rows := slices.Clone(batch)
+	slices.Sort(rows)
+	if slices.Equal(rows, l.batch) {
 		return
 	}
-	l.batch = photos
-	l.pairs = l.d.Pairs(photos, l.columns)
+	l.batch = rows
+	l.pairs = l.d.Pairs(at(l.rows, rows), l.columns)
 	l.pairs.Dim = len(l.d.Texts[0]) + 1
-	x := make([]float32, 0, len(photos)*l.pairs.Dim)
-	for _, p := range photos {
-		for k, v := range l.d.Images[p] {
+	z := make([]int8, len(rows)*len(l.columns))
+	for i := range rows {
+		l.pairs.Labels(z[i*len(l.columns):][:len(l.columns)], i, 0)
+	}
+	known := func(column int, pair func(row int, shown bool)) {
+		for i, row := range rows {
+			if v := z[i*len(l.columns)+column]; v != 0 {
+				pair(row, v > 0)
+			}
+		}
+	}
+	l.texts, l.readings = backend.Pairs{Rows: 1, Dim: 1, Default: -1}, nil
+	var cosines, readings []float32
+	for column := range l.columns {
+		reading := backend.Pairs{Rows: 1, Dim: 2, Default: -1}
+		middle := l.middle(l.start[column]) * float32(l.ones)
+		known(column, func(row int, shown bool) {
+			cosines = append(cosines, l.ofTexts[row*len(l.columns)+column])
+			readings = append(readings, l.ofStart[row*len(l.columns)+column]-middle, float32(l.ones))
+			for _, p := range []*backend.Pairs{&l.texts, &reading} {
+				if shown {
+					p.Except = append(p.Except, backend.Pair{Col: int32(p.Cols), Label: 1})
+				}
+				p.Cols++
+			}
+		})
+		l.readings = append(l.readings, reading)
+	}
+	if l.texts.Cols == 0 {
+		return
+	}
+	l.put("cosines", cosines)
+	if l.method != LinearHead {
+		l.put("readings", readings)
+		return
+	}
+	x := make([]float32, 0, len(rows)*l.pairs.Dim)
+	for _, row := range rows {
+		for k, v := range l.d.Images[l.rows[row]] {
 			x = append(x, v-l.mean[k])
 		}
 		x = append(x, float32(l.ones))
 	}
 	l.put("x", x)
-}
-
-// labels returns the labels' vectors, each with the value that makes δ, [labels,
-// dim + 1].
-func (l *Linear) labels() (backend.Buf, error) {
-	if l.method == LinearHead {
-		return l.w, nil
-	}
-	w, err := l.read(l.w)
-	if err != nil {
-		return backend.Buf{}, err
-	}
-	var y []float32
-	for i, v := range l.start {
-		s := float32(math.Exp(float64(w[2*i])))
-		for _, x := range v {
-			y = append(y, s*x)
-		}
-		y = append(y, w[2*i+1])
-	}
-	return l.put("y", y), nil
-}
-
-// project adds the gradient by log s and δ, of that by the vectors.
-func (l *Linear) project(dy backend.Buf) error {
-	d, err := l.read(dy)
-	if err != nil {
-		return err
-	}
-	w, err := l.read(l.w)
-	if err != nil {
-		return err
-	}
-	var grad []float32
-	for i, v := range l.start {
-		row := d[i*(len(v)+1):][:len(v)+1]
-		grad = append(grad, float32(math.Exp(float64(w[2*i]))*dot(row[:len(v)], v)), row[len(v)])
-	}
-	l.e.Add(l.g, l.g, l.put("project", grad))
-	return nil
 }
 
 // pull adds the gradient of the prior: half the squares of what was learned in

@@ -87,9 +87,9 @@ func (s Set) Folds(k int, seed uint64) [][]int {
 	return s.Split(slices.Repeat([]float64{1 / float64(k)}, k), seed)
 }
 
-// Halves divides the photos into those to learn from and a fifth to look at; see
+// HoldOut divides the photos into those to learn from and a fifth to look at; see
 // Split.
-func (s Set) Halves(seed uint64) (learn, look []int) {
+func (s Set) HoldOut(seed uint64) (learn, held []int) {
 	parts := s.Split([]float64{0.8, 0.2}, seed)
 	return parts[0], parts[1]
 }

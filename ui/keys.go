@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -98,7 +97,7 @@ var actions = []action{
 	{KeyHelp{[]string{"x", "d", "delete"}, "remove", "remove the chosen label", groupLabels}, (*root).removeLabel},
 	{KeyHelp{[]string{"u"}, "undo", "undo the last change of the labels", groupLabels}, (*root).undo},
 
-	{KeyHelp{[]string{"T"}, "train", "learn from tags and answers, or see how it goes", groupLabels}, (*root).openTraining},
+	{KeyHelp{[]string{"T"}, "train", "learn from tags, or see how it goes", groupLabels}, (*root).openTraining},
 
 	{KeyHelp{[]string{"J"}, "jobs", "what is at work, and how far it is", groupRest}, func(m *root) tea.Cmd { return m.toggleOverlay(overlayJobs) }},
 	{KeyHelp{[]string{"p"}, "pause", "pause embedding, or go on", groupRest}, (*root).togglePause},
@@ -125,14 +124,14 @@ var actions = []action{
 	{KeyHelp{[]string{"x"}, "stop", "stop embedding, or start it", groupJobs}, (*root).toggleStop},
 
 	{KeyHelp{[]string{"enter"}, "start", "start", groupTrain}, (*root).startTraining},
-	{KeyHelp{[]string{"c"}, "complete", "whether a tag that a photo lacks is wrong for it, or nobody knows", groupTrain}, (*root).toggleComplete},
+	{KeyHelp{[]string{"c"}, "complete", "absent tags: wrong, or nobody knows", groupTrain}, (*root).toggleComplete},
 
 	{KeyHelp{[]string{"space"}, "hold", "pause, or go on", groupTraining}, (*root).holdTraining},
 	{KeyHelp{[]string{"s"}, "finish", "stop here, and see what it brought", groupTraining}, (*root).finishTraining},
-	{KeyHelp{[]string{"r"}, "rewind", "back to a checkpoint; what came after is forgotten", groupTraining}, (*root).rewindTraining},
-	{KeyHelp{[]string{"b"}, "branch", "on from a checkpoint; what came after stays on disk", groupTraining}, (*root).branchTraining},
-	{KeyHelp{[]string{"enter"}, "keep", "when it is done: keep what became better, and use it", groupTraining}, (*root).keepTraining},
-	{KeyHelp{[]string{"d"}, "discard", "discard it, if pressed twice: nothing has changed then", groupTraining}, (*root).discardTraining},
+	{KeyHelp{[]string{"r"}, "rewind", "back to a checkpoint, forget the rest", groupTraining}, (*root).rewindTraining},
+	{KeyHelp{[]string{"b"}, "branch", "on from a checkpoint, and keep the rest", groupTraining}, (*root).branchTraining},
+	{KeyHelp{[]string{"enter"}, "keep", "keep what became better, and use it", groupTraining}, (*root).keepTraining},
+	{KeyHelp{[]string{"d"}, "discard", "twice: discard it; nothing has changed", groupTraining}, (*root).discardTraining},
 }
 
 // keyIn is a key where it has its meaning: in an overlay, or with the photos.
@@ -149,7 +148,7 @@ var (
 )
 
 func init() {
-	for _, a := range slices.Backward(actions) { // of two with a name the first counts
+	for _, a := range actions {
 		firstKey[a.Name] = a.Keys[0]
 		for _, k := range a.Keys {
 			byKey[keyIn{lists[a.Group], k}] = a.do
@@ -175,4 +174,13 @@ func keyOf(name string) string {
 		return key
 	}
 	panic("no action " + name)
+}
+
+// signOf is the first key of an action as people read it.
+func signOf(name string) string {
+	key := keyOf(name)
+	if sign, ok := keySigns[key]; ok {
+		return sign
+	}
+	return key
 }

@@ -38,7 +38,7 @@ func TestOverlays(t *testing.T) {
 	for _, g := range []string{groupMove, groupView} {
 		d.has(g)
 	}
-	d.has("lines more").press("down", "j", "pgdown", "pgdown", "pgdown", "space").has("In the list of jobs", "stop embedding").hasNot("lines more")
+	d.has("lines more").press("down", "j", "pgdown", "pgdown", "pgdown", "pgdown", "space").has("While it trains", "nothing has changed").hasNot("lines more")
 	d.press("up", "g").has(groupMove).press("?").has("001-red")
 	// A key of the photos closes the page and does what it does.
 	d.press("?", "right").has("001-red")

@@ -226,7 +226,7 @@ func (m *root) update(msg tea.Msg) tea.Cmd {
 		m.ownTagsDone(msg)
 	case saveMsg:
 		cmd = m.saveDone(msg)
-	case planMsg, beganMsg, feedMsg, trainedMsg, measuredMsg, keptMsg, droppedMsg, checkpointsMsg, wentBackMsg:
+	case planMsg, beganMsg, feedMsg, measuredMsg, keptMsg, droppedMsg, checkpointsMsg, wentBackMsg:
 		cmd = m.trainMsg(msg)
 	case peekedMsg:
 		m.pics.peeking--

@@ -149,6 +149,7 @@ type training struct {
 	paused  bool
 	drop    bool // discard it when it has ended
 	sure    bool // the key that discards was pressed once
+	anyway  bool // likewise the one that keeps, of what is not better
 	pick    pick
 }
 
@@ -169,6 +170,8 @@ type feed struct {
 	mu      sync.Mutex
 	events  []finetune.Event
 	trouble error
+	over    bool          // nothing comes any more: the training has ended
+	err     error         // with this
 	ready   chan struct{} // holds one if something has come
 }
 
@@ -183,6 +186,17 @@ func (f *feed) put(e *finetune.Event, trouble error) {
 		f.trouble = trouble
 	}
 	f.mu.Unlock()
+	f.wake()
+}
+
+func (f *feed) end(err error) {
+	f.mu.Lock()
+	f.over, f.err = true, err
+	f.mu.Unlock()
+	f.wake()
+}
+
+func (f *feed) wake() {
 	select {
 	case f.ready <- struct{}{}:
 	default:
@@ -192,7 +206,7 @@ func (f *feed) put(e *finetune.Event, trouble error) {
 func (f *feed) take() feedMsg {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	msg := feedMsg{feed: f, events: f.events, trouble: f.trouble}
+	msg := feedMsg{feed: f, events: f.events, trouble: f.trouble, over: f.over, err: f.err}
 	f.events, f.trouble = nil, nil
 	return msg
 }
@@ -202,6 +216,8 @@ type feedMsg struct {
 	feed    *feed
 	events  []finetune.Event
 	trouble error
+	over    bool
+	err     error
 }
 
 // feedPause is the least time between two looks at a feed: a screen has no use
@@ -218,7 +234,9 @@ func (m *root) listen() tea.Cmd {
 			return nil
 		}
 		msg := f.take()
-		waitUntil(ctx, time.Now().Add(feedPause))
+		if !msg.over {
+			waitUntil(ctx, time.Now().Add(feedPause))
+		}
 		return msg
 	})
 }
@@ -228,6 +246,9 @@ func (m *root) fed(msg feedMsg) tea.Cmd {
 		return nil // of a training that is over
 	}
 	m.learned(msg)
+	if msg.over {
+		return m.trained(msg.err)
+	}
 	return m.listen()
 }
 
@@ -287,8 +308,6 @@ func (m *root) trainMsg(msg tea.Msg) tea.Cmd {
 		return m.trainBegan(msg)
 	case feedMsg:
 		return m.fed(msg)
-	case trainedMsg:
-		return m.trained(msg)
 	case measuredMsg:
 		return m.trainMeasured(msg)
 	case keptMsg:
@@ -313,7 +332,7 @@ type beganMsg struct {
 // beginTraining prepares what the sheet says, on the screen of the training.
 func (m *root) beginTraining(wish TrainWish) tea.Cmd {
 	plan := m.train.planned[wish.Depth].plan
-	m.train = training{stage: trainBegins, feed: newFeed(), plan: plan, complete: wish.Complete}
+	m.train = training{stage: trainBegins, plan: plan, complete: wish.Complete}
 	m.overlay, m.overlayTop = overlayTraining, 0
 	trainer := m.o.Trainer
 	return m.work.command(func(ctx context.Context) tea.Msg {
@@ -333,10 +352,10 @@ func (m *root) trainBegan(msg beganMsg) tea.Cmd {
 		return nil
 	}
 	if m.o.Replay != nil {
-		m.train, m.overlay = training{feed: newFeed()}, overlayTraining
+		m.train, m.overlay = training{}, overlayTraining
 	}
 	t.run, t.plan, t.before = msg.run, msg.plan, msg.before
-	return tea.Batch(m.trainOn(), m.listen())
+	return m.trainOn()
 }
 
 // replay shows the run that the explorer was opened for, if there is one.
@@ -348,30 +367,25 @@ func (m *root) replay() tea.Cmd {
 	return m.work.command(func(context.Context) tea.Msg { return beganMsg{run, run.Plan(), run.Before(), nil} })
 }
 
-type trainedMsg struct {
-	run Training
-	err error
-}
-
 // trainOn takes the steps that are left.
 func (m *root) trainOn() tea.Cmd {
 	t := &m.train
-	t.stage, t.err, t.result = trainRuns, nil, TrainResult{}
+	t.stage, t.err, t.result, t.feed = trainRuns, nil, TrainResult{}, newFeed()
 	run, f := t.run, t.feed
-	return m.work.command(func(ctx context.Context) tea.Msg {
+	return tea.Batch(m.listen(), m.work.command(func(ctx context.Context) tea.Msg {
 		standBack()
-		err := run.Train(ctx, finetune.Watch{
+		f.end(run.Train(ctx, finetune.Watch{
 			Event: func(e finetune.Event) { f.put(&e, nil) },
 			Warn:  func(err error) { f.put(nil, err) },
-		})
-		return trainedMsg{run, err}
-	})
+		}))
+		return nil
+	}))
 }
 
-func (m *root) trained(msg trainedMsg) tea.Cmd {
+// trained follows the end of a training, whatever ended it.
+func (m *root) trained(err error) tea.Cmd {
 	t := &m.train
-	m.learned(t.feed.take())
-	t.err = msg.err
+	t.err = err
 	switch {
 	case t.drop:
 		return m.dropTraining()
@@ -379,15 +393,16 @@ func (m *root) trained(msg trainedMsg) tea.Cmd {
 		t.stage = trainDone
 		return nil
 	case t.last.Step == 0: // it has learned nothing
+		run := t.run
 		m.endTraining()
-		if msg.err != nil {
-			m.warn(msg.err)
+		if err != nil {
+			m.warn(err)
 		}
-		return m.closeRun(msg.run)
+		return m.closeRun(run)
 	}
 	t.stage, t.paused = trainMeasure, false
 	t.pace.want(true)
-	run := msg.run
+	run := t.run
 	return m.work.command(func(ctx context.Context) tea.Msg {
 		result, err := run.Result(ctx)
 		return measuredMsg{run, result, err}
@@ -450,6 +465,11 @@ func (m *root) keepTraining() tea.Cmd {
 	}
 	if t.result.Kept == 0 && !t.result.Whole {
 		m.say("no label became better: there is nothing to keep")
+		return nil
+	}
+	if r := t.result; r.Whole && r.After.AveragePrecision <= r.Before.AveragePrecision && !t.anyway {
+		t.anyway = true
+		m.say("it is not better on the photos held back: " + signOf("keep") + " again keeps it all the same")
 		return nil
 	}
 	t.stage = trainKeeps

@@ -125,7 +125,6 @@ func (m *root) wentBack(msg wentBackMsg) tea.Cmd {
 	case msg.err != nil:
 		m.warn(msg.err)
 	default:
-		m.learned(t.feed.take()) // what the run told before it went back
 		t.cut(msg.step)
 		t.pace.want(true)
 		if t.stage == trainDone {
@@ -160,6 +159,9 @@ func (m *root) trainingKey(key string) (tea.Cmd, bool) {
 	}
 	if key != keyOf("discard") {
 		t.sure = false
+	}
+	if key != keyOf("keep") {
+		t.anyway = false
 	}
 	if do, ok := byKey[keyIn{overlayTraining, key}]; ok {
 		return do(m), true

@@ -124,7 +124,7 @@ func (m *root) startTraining() tea.Cmd {
 // trainPanel is the sheet.
 func (m *root) trainPanel() panel {
 	t, w := m.theme, m.lay.w
-	s := panel{title: "learn from your tags", foot: keyOf("start") + " starts · ↑ ↓ depth · " + keyOf("complete") + " what absent tags mean · Esc back"}
+	s := panel{title: "learn from your tags", foot: signOf("start") + " start · ↑ ↓ depth · " + keyOf("complete") + " absent tags · Esc back"}
 	for i, d := range depths {
 		k, mark := ink(""), "  "
 		if i == m.overlayAt {

@@ -57,13 +57,7 @@ func (m *root) trainLines(page []string) []string {
 // trainFoot says what the keys do now.
 func (m *root) trainFoot() string {
 	t := &m.train
-	key := func(name, does string) string {
-		k := keyOf(name)
-		if s, ok := keySigns[k]; ok {
-			k = s
-		}
-		return k + " " + does
-	}
+	key := func(name, does string) string { return signOf(name) + " " + does }
 	var parts []string
 	switch {
 	case t.pick.on:
@@ -85,7 +79,7 @@ func (m *root) trainFoot() string {
 		if t.paused {
 			hold = "go on"
 		}
-		parts = []string{key("hold", hold), key("finish", "stop and see"), key("rewind", "rewind"), key("branch", "branch"), key("discard", "discard")}
+		parts = []string{key("hold", hold), key("finish", "stop"), key("rewind", "rewind"), key("branch", "branch"), key("discard", "discard")}
 	}
 	return strings.Join(parts, " · ")
 }
@@ -143,6 +137,8 @@ func (m *root) trainTitle(w int) string {
 		state, k = "‖ paused", m.theme.warn
 	case t.last.Step > 0:
 		state = clock(timeLeft(t.last)) + " left"
+	default:
+		state = "first step"
 	}
 	tail := far + right(state, 13) + " "
 	var l line
@@ -168,6 +164,9 @@ func (m *root) trainCurves(w, rows int) []string {
 	}
 	if each < 38 {
 		heads[1][0], heads[2][0] = "t ", "b "
+	}
+	if each < 24 {
+		heads[0][1] = fmt.Sprintf("%.3f→%.3f", a.Loss, e.Loss)
 	}
 	lines := make([]line, rows+1)
 	for i := range t.curves {
@@ -230,7 +229,7 @@ func (m *root) trainFigures(w int) []string {
 			good.add(m.theme.quiet, "   on "+plural(max(t.before.Photos, photosOf(v)), "photo")+" held back")
 		}
 	}
-	number := func(v float64) string { return right(strings.TrimSpace(chart.Value(v)), chart.ValueCells) }
+	number := func(v float64) string { return right(strings.TrimSpace(chart.Value(v)), chart.ValueCells+1) }
 	pace.add(m.theme.quiet, " learning rate").add("", number(e.LR)).add(m.theme.quiet, "   grad norm").add("", number(e.GradNorm))
 	if w >= 80 {
 		pace.add("", right(count(int(e.PairsPerSecond)), 14)).add(m.theme.quiet, " pairs/s")
@@ -309,11 +308,12 @@ func (m *root) trainResult(w int) []string {
 	var mean line
 	mean.add("", " average precision ").add(t.quiet, "before ").add(t.strong, fmt.Sprintf("%.3f", r.Before.AveragePrecision))
 	mean.add(t.quiet, "  after ").add(t.strong, fmt.Sprintf("%.3f", r.After.AveragePrecision))
-	mean.add(t.quiet, clip(fmt.Sprintf("   on %s held back, with what the gate keeps", plural(r.After.Photos, "photo")), w-mean.cells-1))
-	gate := fmt.Sprintf(" the gate keeps %s of %s", count(r.Kept), plural(len(r.Labels), "label"))
+	gate, what := fmt.Sprintf(" the gate keeps %s of %s", count(r.Kept), plural(len(r.Labels), "label")), ", with what the gate keeps"
 	if r.Whole {
+		what = ""
 		gate = fmt.Sprintf(" %s of %s became better; what was learned is of all of them", count(r.Kept), plural(len(r.Labels), "label"))
 	}
+	mean.add(t.quiet, clip("   on "+plural(r.After.Photos, "photo")+" held back"+what, w-mean.cells-1))
 	lines = append(lines, mean.fit(w), clip(gate, w))
 	for _, note := range r.Notes {
 		for _, s := range wrap(clean(note), w-2) {
@@ -351,6 +351,10 @@ func (m *root) verdictLine(v finetune.Verdict, name, w int) string {
 	}
 	said := "as it was"
 	switch {
+	case m.train.result.Whole && v.Kept:
+		said = "better"
+	case m.train.result.Whole:
+		said = clean(v.Reason)
 	case v.Kept && v.As == finetune.Calibrate && m.train.plan.Depth != finetune.DepthCalibrate:
 		said = "calibrated, its head not kept: " + clean(v.Reason)
 	case v.Kept:
