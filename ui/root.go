@@ -233,8 +233,6 @@ func (m *root) update(msg tea.Msg) tea.Cmd {
 		m.ownTagsDone(msg)
 	case saveMsg:
 		cmd = m.saveDone(msg)
-	case planMsg, beganMsg, feedMsg, measuredMsg, keptMsg, droppedMsg, checkpointsMsg, wentBackMsg:
-		cmd = m.trainMsg(msg)
 	case peekedMsg:
 		m.pics.peeking--
 	case loadedMsg:
@@ -250,8 +248,8 @@ func (m *root) update(msg tea.Msg) tea.Cmd {
 	return tea.Batch(cmd, list, m.fetch(), m.recountAll(), m.survey(), m.askTags(), m.judge(), m.drafting(), m.askPlan(), m.tellSides())
 }
 
-// spoken takes the messages about answers and what is written of them; false if
-// it is another.
+// spoken takes the messages about answers, what is written of them and what is
+// learned from them; false if it is another.
 func (m *root) spoken(msg tea.Msg) (cmd tea.Cmd, ok bool) {
 	switch msg := msg.(type) {
 	case answersMsg:
@@ -270,6 +268,8 @@ func (m *root) spoken(msg tea.Msg) (cmd tea.Cmd, ok bool) {
 		m.exported(msg)
 	case shownMsg:
 		m.planShown(msg)
+	case planMsg, beganMsg, feedMsg, measuredMsg, keptMsg, droppedMsg, checkpointsMsg, wentBackMsg:
+		cmd = m.trainMsg(msg)
 	default:
 		return nil, false
 	}
