@@ -97,6 +97,7 @@ func (a *app) screen(ctx context.Context, e exploration, src model.Source, set l
 		Save:    save,
 
 		Journal: func(ctx context.Context) (*journal.Journal, error) { return journal.Open(ctx, runsOf(e.data)) },
+		Follow:  func(ctx context.Context, list []journal.Replacement) error { return follow(ctx, e.data)(list) },
 		Create:  func(path string) (ui.File, error) { return atomicfile.Create(path, 0o644) },
 
 		History:  e.history.lines(),

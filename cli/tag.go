@@ -149,7 +149,7 @@ func (a *app) applyPlan(ctx context.Context, g *gallery.Gallery, plan gallery.Ta
 		return err
 	}
 	defer func() { err = errors.Join(err, j.Close()) }()
-	result, err := plan.Apply(ctx, j, journal.Options{NoSync: opt.noSync, Begin: follow(ctx)})
+	result, err := plan.Apply(ctx, j, journal.Options{NoSync: opt.noSync, Begin: follow(ctx, dataDir())})
 	a.failWrites(result)
 	if err != nil {
 		return err
@@ -165,7 +165,7 @@ func (a *app) applyPlan(ctx context.Context, g *gallery.Gallery, plan gallery.Ta
 }
 
 // follow has the catalog know of what photos become what it knows of them.
-func follow(ctx context.Context) func([]journal.Replacement) error {
+func follow(ctx context.Context, data string) func([]journal.Replacement) error {
 	return func(list []journal.Replacement) (err error) {
 		moves := make([]catalog.Move, len(list))
 		for i, r := range list {
@@ -173,7 +173,7 @@ func follow(ctx context.Context) func([]journal.Replacement) error {
 				return err
 			}
 		}
-		c, err := catalog.Open(ctx, dataDir())
+		c, err := catalog.Open(ctx, data)
 		if err != nil {
 			return err
 		}

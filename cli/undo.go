@@ -56,7 +56,7 @@ func (a *app) runUndo(ctx context.Context, id string, list bool) (err error) {
 		}
 		id = runs[i].ID
 	}
-	result, err := j.Undo(ctx, id, journal.Options{Begin: follow(ctx)})
+	result, err := j.Undo(ctx, id, journal.Options{Begin: follow(ctx, dataDir())})
 	if err != nil {
 		return fmt.Errorf("undo: %w", err)
 	}

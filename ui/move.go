@@ -138,7 +138,7 @@ func (m *root) zoomBy(n int) tea.Cmd {
 
 // mouse takes what the mouse does.
 func (m *root) mouse(msg tea.MouseMsg) tea.Cmd {
-	switch msg.(type) {
+	switch msg := msg.(type) {
 	case tea.MouseClickMsg:
 		return m.click(msg.Mouse())
 	case tea.MouseMotionMsg:

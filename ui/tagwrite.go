@@ -158,6 +158,9 @@ func (m *root) write(doing string, do func(context.Context, tagWriter) writtenMs
 		latest <- progress{s, done, of}
 	}
 	writer := tagWriter{m.o.Gallery, m.o.Journal, journal.Options{Progress: hear}}
+	if follow := m.o.Follow; follow != nil {
+		writer.options.Begin = func(list []journal.Replacement) error { return follow(ctx, list) }
+	}
 	said := &m.cutOff
 	return tea.Batch(m.hear(w.number, latest), m.work.command(func(context.Context) tea.Msg {
 		defer stop()

@@ -63,7 +63,10 @@ type Options struct {
 	// Journal opens the journal of what is written to sidecars, and finishes what a
 	// program that was cut off had left; nil: nothing is written.
 	Journal func(context.Context) (*journal.Journal, error)
-	Create  func(path string) (File, error) // for what is exported; nil: nothing is
+	// Follow is told of photos before tags are written to them or taken out of them
+	// again: the catalog has to know them by their new content.
+	Follow func(context.Context, []journal.Replacement) error
+	Create func(path string) (File, error) // for what is exported; nil: nothing is
 
 	Delta       float64 // δ at the start
 	Temperature float64 // exp(t') wanted; 0: the checkpoint's
