@@ -2,6 +2,7 @@ package ui
 
 import (
 	"image/color"
+	"strings"
 
 	"github.com/charmbracelet/x/ansi"
 )
@@ -107,7 +108,8 @@ func (l *line) to(w int) *line {
 // fit is the finished line in exactly w cells; what does not fit is cut.
 func (l *line) fit(w int) string {
 	if l.cells > w {
-		return ansi.Truncate(string(l.s), w, "")
+		cut := ansi.Truncate(string(l.s), w, "")
+		return cut + strings.Repeat(" ", w-width(cut)) // a wide character may have been cut
 	}
 	return string(l.to(w).s)
 }
