@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"sigla/backend"
+	"sigla/internal/require"
 )
 
 // A failure sticks: what comes after does nothing, and every Read tells.
@@ -56,44 +57,38 @@ func TestGLError(t *testing.T) {
 	e.Close()
 }
 
+// cached opens an engine with a cache, and has it compute something.
+func cached(t *testing.T, dir string) tuning {
+	t.Helper()
+	opened, err := Open(Options{Software: true, Cache: dir})
+	if err != nil {
+		require.Missing(t, "gl", err.Error())
+	}
+	e := opened.(*engine)
+	a, c := e.Alloc(64*64, backend.Scratch), e.Alloc(64*64, backend.Scratch)
+	values := make([]float32, 64*64)
+	for i := range values {
+		values[i] = 1
+	}
+	e.Write(a, values)
+	e.MatMul(c, a, a, backend.Mat{M: 64, N: 64, K: 64})
+	if err := e.Read(values, c); err != nil || values[77] != 64 {
+		t.Errorf("product %g, %v", values[77], err)
+	}
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+	return e.tuning
+}
+
 // The cache is used the next time; what is damaged in it, or was put there by
 // somebody else, is not believed.
 func TestCache(t *testing.T) {
 	dir := t.TempDir()
-	start := func() *engine {
-		e, err := Open(Options{Software: true, Cache: dir})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return e.(*engine)
+	want := cached(t, dir)
+	if got := cached(t, dir); got != want {
+		t.Errorf("tuned to %+v again, had %+v", got, want)
 	}
-	product := func(e *engine) {
-		t.Helper()
-		a := e.Alloc(64*64, backend.Scratch)
-		c := e.Alloc(64*64, backend.Scratch)
-		values := make([]float32, 64*64)
-		for i := range values {
-			values[i] = 1
-		}
-		e.Write(a, values)
-		e.MatMul(c, a, a, backend.Mat{M: 64, N: 64, K: 64})
-		if err := e.Read(values, c); err != nil || values[77] != 64 {
-			t.Errorf("product %g, %v", values[77], err)
-		}
-		if err := e.Close(); err != nil {
-			t.Error(err)
-		}
-	}
-	product(open(t).(*engine)) // with none
-	first := start()
-	want := first.tuning
-	product(first)
-	second := start()
-	if second.tuning != want {
-		t.Errorf("tuned to %+v again, had %+v", second.tuning, want)
-	}
-	product(second)
-
 	jsons, _ := filepath.Glob(filepath.Join(dir, "*.json"))
 	programs, _ := filepath.Glob(filepath.Join(dir, "*", "*"))
 	if len(jsons) != 1 || len(programs) == 0 {
@@ -114,11 +109,9 @@ func TestCache(t *testing.T) {
 	if err := os.WriteFile(jsons[0], []byte(`{"Tile":{"PerRow":1000,"PerCol":1000,"Across":16,"Down":16,"Deep":16},"GFLOPS":5}`), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	third := start()
-	if !third.tuning.valid() {
-		t.Errorf("believed a shape of %+v", third.tuning)
+	if got := cached(t, dir); !got.valid() {
+		t.Errorf("believed a shape of %+v", got)
 	}
-	product(third)
 }
 
 // Without a way to a context there is an error, and no crash.
