@@ -249,14 +249,19 @@ func (p pass) encoderGrad(t Tower, d buf, acts []blockActs, w, dw []block, s bac
 		p.blockGrad(t, d, acts[i], da, acts[i].in, w[i], dw[i], s)
 		end = p.mem.at
 		p.mem.release(m)
-		p.clear(acts[i].begin, acts[i].end)
+		p.clear(dw[i], acts[i].begin, acts[i].end)
 	}
-	p.clear(m, end)
+	if p.since < len(w) {
+		p.clear(dw[p.since], m, end)
+	}
 }
 
 // clear takes what was kept between two marks and is not needed for a while:
-// an engine may lend it to the gradients of weights.
-func (p pass) clear(from, to mark) {
+// an engine may lend it to the gradients of weights, if there are any.
+func (p pass) clear(dw block, from, to mark) {
+	if dw.mlp.fc1.w.Len == 0 {
+		return
+	}
 	for _, spent := range p.mem.between(from, to) {
 		p.e.Zero(spent)
 	}
