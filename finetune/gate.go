@@ -57,7 +57,8 @@ const fewestGroups = 3
 // gate says of which labels the scores of cross-validation are better than those
 // before (paired bootstrap of groups): of the logarithmic loss and the average
 // precision one must be better by the whole of its interval, and the other not
-// worse. Of every label there must be enough photos, see few. order says that the order of photos is the same, and with it the latter.
+// worse. Of every label there must be enough photos, see few. order says that
+// the order of photos is the same, and with it the average precision.
 func (s Set) gate(before, after Scores, order bool) []Verdict {
 	e := evaluation{set: s, photos: s.Rest(nil), scores: []Scores{before, after}, cuts: make([]float64, len(s.Labels))}
 	e.resample()
@@ -138,7 +139,7 @@ func Choose(ctx context.Context, e backend.Backend, d Embedded, m Method, p Prio
 				v.As = method
 				chosen.set(i, crossed, i)
 			} else if at.Kept { // calibration stays, with the figures of what does not
-				v.As, v.Kept = at.As, true
+				v.As, v.Kept, v.Reason = at.As, true, "more than that is not surely better"
 			}
 			*at = v
 		}

@@ -30,7 +30,7 @@ type Prior struct {
 	Vector float64 // of a label's logit of a photo, by its vector
 	Scale  float64 // of log s
 	Delta  float64 // of δ, in logits
-	Global float64 // of t', and in logits of b
+	Global float64 // of b, and of what t' does to logits
 }
 
 // A Linear learns on cached embeddings, by the engine's loss. It is a Learner.

@@ -159,8 +159,8 @@ func (m *root) trainCurves(w, rows int) []string {
 	a, e := t.first, t.last
 	heads := [len(trainCurves)][2]string{
 		{"loss ", fmt.Sprintf("%.4f → %.4f", a.Loss, e.Loss)},
-		{"temperature exp(t') ", fmt.Sprintf("%.2f → %.2f", a.Temperature, e.Temperature)},
-		{"bias b ", fmt.Sprintf("%.2f → %.2f", a.Bias, e.Bias)},
+		{"temperature exp(t') ", fromTo(a.Temperature, e.Temperature)},
+		{"bias b ", fromTo(a.Bias, e.Bias)},
 	}
 	if each < 38 {
 		heads[1][0], heads[2][0] = "t ", "b "
@@ -198,6 +198,17 @@ func (m *root) trainCurves(w, rows int) []string {
 		out[i] = lines[i].fit(w)
 	}
 	return out
+}
+
+// fromTo writes two numbers with as many decimals as tell them apart, at least
+// two and at most five.
+func fromTo(a, b float64) string {
+	for decimals := 2; ; decimals++ {
+		from, to := fmt.Sprintf("%.*f", decimals, a), fmt.Sprintf("%.*f", decimals, b)
+		if from != to || a == b || decimals == 5 {
+			return from + " → " + to
+		}
+	}
 }
 
 // trainFigures are two lines: how good it is, and how it goes.
