@@ -18,6 +18,7 @@ import (
 type tagScreen struct {
 	byModel bool // what the model says counts beside what a person answered
 	pace    pace
+	wanted  bool // to be written, as soon as the plan is there
 	draft   tagDraft
 	at, top int // chosen row, first row on screen
 	explain bool
@@ -101,6 +102,10 @@ type tagSource struct {
 
 // drafting makes a draft while the page is open.
 func (m *root) drafting() tea.Cmd {
+	if m.tags.wanted && m.overlay == overlayTags && m.tags.ready() {
+		m.tags.wanted = false
+		return m.askApply()
+	}
 	if m.overlay != overlayTags || m.tags.writing.running() || !m.tags.pace.due {
 		return nil
 	}
@@ -124,9 +129,14 @@ func (m *root) drafting() tea.Cmd {
 	})
 }
 
+// ready reports whether the plan is there, of what is asked for now.
+func (t *tagScreen) ready() bool { return t.draft.planner != nil && !t.pace.running() && !t.pace.due }
+
 // tagger says whose word counts.
 func (m *root) tagger() gallery.Tagger {
-	by := gallery.Tagger{Labels: m.labels.set, Model: m.info.Digest, Bias: m.score.Delta}
+	labels := m.labels.set
+	labels.Labels = m.labels.read // their thresholds are part of what is written
+	by := gallery.Tagger{Labels: labels, Model: m.info.Digest, Bias: m.score.Delta}
 	if scores := m.scores; m.tags.byModel && scores != nil {
 		w := witness{m.score, m.labels.set, m.labels.sides}
 		by.Judge = func(id int) []gallery.Judgement { return w.judge(scores, id) }
@@ -145,7 +155,7 @@ func (w witness) judge(scores *gallery.Scores, id int) []gallery.Judgement {
 		if c < 0 || c >= len(row) {
 			continue
 		}
-		p := w.score.Probability(row[c], adjust(w.set.Labels[i]))
+		p := w.score.Probability(row[c], adjust(w.read[i]))
 		list = append(list, gallery.Judgement{Label: i, Logit: float64(row[c]), P: p, Holds: row[c] >= w.cuts[i]})
 	}
 	return list

@@ -61,8 +61,9 @@ func (m *root) askApply() tea.Cmd {
 		m.say("nothing can be written here")
 	case m.tags.writing.running():
 		m.say("tags are being written already")
-	case d.planner == nil || m.tags.pace.running() || m.tags.pace.due:
-		m.say("the plan is not ready yet")
+	case !m.tags.ready():
+		m.tags.wanted = true
+		m.say("the plan is being made; it asks when it is ready")
 	case n+d.missing == 0:
 		m.say("there is nothing to write")
 	case n == 0:

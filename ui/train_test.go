@@ -159,7 +159,10 @@ func (r *lessonRun) set(f func()) {
 	r.mu.Lock()
 	f()
 	r.mu.Unlock()
-	r.change <- struct{}{}
+	select {
+	case r.change <- struct{}{}:
+	default: // it has not seen the change before yet
+	}
 }
 
 func (r *lessonRun) Pause()                      { r.set(func() { r.paused = true }) }

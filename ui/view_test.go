@@ -144,8 +144,11 @@ func checkCells(t testing.TB, m *root) {
 func TestEverySize(t *testing.T) {
 	dir := mixed(t)
 	writeSidecars(t, dir)
+	u := newTutor(t)
+	close(u.allow)
 	d := tagger(t, 120, 40, dir, t.TempDir())
-	for _, keys := range []string{"", "enter", "tab", "?", "esc /", "esc esc esc !", "esc s", "esc f", "esc J", "esc tab y esc ctrl+a esc v t m", "e", "a", "esc esc"} {
+	d.m.o.Trainer = u
+	for _, keys := range []string{"", "enter", "tab", "?", "esc /", "esc esc esc !", "esc s", "esc f", "esc J", "esc tab y esc ctrl+a esc v t m", "e", "a", "esc esc", "esc T", "enter"} {
 		d.press(strings.Fields(keys)...)
 		for w := 1; w <= 210; w += 1 + w/9 {
 			for h := 1; h <= 70; h += 1 + h/9 {
@@ -174,9 +177,11 @@ func TestAnything(t *testing.T) {
 	grow(t, filepath.Join(dir, "folder", "x.png"), plainRed, 3)
 	grow(t, filepath.Join(dir, "folder", "日本", "y.png"), plainGreen, 4)
 	data := t.TempDir()
+	u := newTutor(t)
+	close(u.allow)
 	d := open(t, 120, 40, dir, func(o *Options) {
 		writable(t, data)(o)
-		o.Complete = completeWords
+		o.Complete, o.Trainer = completeWords, u
 		o.Create = func(string) (File, error) { return atomicfile.Create(filepath.Join(data, "plan"), 0o600) }
 	})
 	defer d.leave()
