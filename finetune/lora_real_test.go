@@ -76,7 +76,7 @@ func TestLoRALearnsUnseenClasses(t *testing.T) {
 	if os.Getenv("SIGLA_LONG") != "" { // the table of docs/TRAINING.md
 		all, image, text, narrow := qv, qv, qv, qv
 		all.Targets, image.Text, text.Image, narrow.Rank, narrow.Alpha = model.LoRATargets, false, false, 2, 4
-		trials = append(trials, trial{5, 60, 2e-4, qv}, trial{5, 60, 3e-3, qv}, trial{5, 60, 1e-3, all}, trial{5, 60, 1e-3, image},
+		trials = append(trials, trial{5, 60, 2e-4, qv}, trial{5, 60, 3e-3, qv}, trial{5, 60, 1e-3, all}, trial{5, 60, 1e-3, image}, trial{5, 60, 1e-2, image},
 			trial{5, 60, 1e-3, text}, trial{5, 60, 1e-3, narrow}, trial{1, 60, 1e-3, qv}, trial{15, 60, 1e-3, qv}, trial{15, 180, 1e-3, qv})
 	}
 	for _, c := range trials {
