@@ -367,7 +367,7 @@ func (m *root) verdictLine(v finetune.Verdict, name, w int) string {
 	case m.train.result.Whole:
 		said = clean(v.Reason)
 	case v.Kept && v.As == finetune.Calibrate && m.train.plan.Depth != finetune.DepthCalibrate:
-		said = "calibrated, its head not kept: " + clean(v.Reason)
+		said = "calibrated: " + clean(v.Reason)
 	case v.Kept:
 		said = "kept"
 	case v.Reason != "":
