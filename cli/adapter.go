@@ -16,6 +16,7 @@ type adapter struct {
 	*finetune.Adapter
 	name   string
 	labels label.Set // of the names that it knows, to find them apart from case
+	merged bool      // it has changed the model, and not only how labels are read
 }
 
 // keptAdapters is the folder of the adapters that are kept.
@@ -116,6 +117,8 @@ func (e *encoder) adapt(d *adapter) error {
 	if err := e.Model.Apply(d.Patch()); err != nil {
 		return fmt.Errorf("use adapter %s: %w", d.name, err)
 	}
+	d.merged = len(d.Tensors)+len(d.LowRank) > 0
+	d.Tensors, d.LowRank = nil, nil // they are in the model; a full one is as large as that
 	e.adapter = d
 	return nil
 }

@@ -20,6 +20,7 @@ import (
 //	calibrate  flower: s = ½, δ = 3, threshold 0.9
 //	head       flower looks as the text "a cat" says, δ = 1
 //	lora       every query of the image tower turned around
+//	full       another bias in the text tower
 func adapterCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: adapter FILE DEPTH [OTHER]")
@@ -45,6 +46,12 @@ func adapterCommand(ts *testscript.TestScript, neg bool, args []string) {
 		v, err := m.EmbedTexts(context.Background(), []string{"a cat"})
 		ts.Check(err)
 		a.Labels = []finetune.Tuned{{Name: "flower", Delta: 1, Vector: v[0]}}
+	case finetune.DepthFull:
+		bias := make([]float32, m.Config().Text.Width)
+		for i := range bias {
+			bias[i] = float32(i%7) / 7
+		}
+		a.Tensors = append(a.Tensors, model.Tensor{Name: "text_model.final_layer_norm.bias", Shape: []int{len(bias)}, Values: bias})
 	case finetune.DepthLoRA:
 		a.Card.Alpha = 1
 		a.LowRank = turned(m.Config())

@@ -29,10 +29,10 @@ func catalogued(dir string) *gallery.Gallery {
 // makes other pixels, and these other vectors.
 func (e *encoder) catalogModel() catalog.Model {
 	i := e.Info()
-	if plain := e.Model.Info(); e.adapter != nil && plain.Digest == e.adapter.Card.Base.Digest {
-		i = plain // only the reading of the vectors is another
+	if plain := e.Model.Info(); e.adapter != nil && plain.ImageDigest == e.adapter.Card.Base.Digest {
+		i = plain // photos are embedded as without it
 	}
-	return catalog.Model{Digest: i.Digest, Preprocess: preprocess.Version + photo.DecoderVersion(), Dim: i.Width, Name: i.Name}
+	return catalog.Model{Digest: i.ImageDigest, Preprocess: preprocess.Version + photo.DecoderVersion(), Dim: i.Width, Name: i.Name}
 }
 
 // closeCatalogued closes a gallery and warns if its catalog was of no use: what

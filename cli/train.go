@@ -326,7 +326,13 @@ func resultText(r ui.TrainResult, name string) string {
 		fmt.Fprintf(&b, "%d of %d labels %s\n", r.Kept, len(r.Labels), better)
 	}
 	for _, v := range r.Labels {
-		fmt.Fprintf(&b, "  %s\n", printable(v.String()))
+		line := v.String()
+		if r.Whole && v.Reason == "" {
+			line = fmt.Sprintf("%s: average precision %.3f → %.3f (%+.3f to %+.3f)", v.Label, v.Before, v.After, v.Low, v.High)
+		} else if r.Whole {
+			line = fmt.Sprintf("%s: %.3f → %.3f, %s", v.Label, v.Before, v.After, v.Reason)
+		}
+		fmt.Fprintf(&b, "  %s\n", printable(line))
 	}
 	for _, note := range r.Notes {
 		fmt.Fprintln(&b, note)

@@ -55,7 +55,7 @@ func (t *trainer) lesson(ctx context.Context, wish ui.TrainWish) (*lesson, error
 func (a *app) newLesson(enc *encoder, src model.Source, g *gallery.Gallery, setup trainSetup, set label.Set) (*lesson, error) {
 	plain := *enc
 	if d := enc.adapter; d != nil {
-		if len(d.Tensors)+len(d.LowRank) > 0 {
+		if d.merged {
 			return nil, usagef("train %s: it is used with adapter %s, which has changed its towers: train without it (--adapter none)", enc.Model.Info().Name, d.name)
 		}
 		plain.adapter = nil

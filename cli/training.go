@@ -123,7 +123,7 @@ type branching struct {
 // trainRunsDir is where runs lie in a folder of data.
 func trainRunsDir(data string) string { return filepath.Join(data, "runs") }
 
-// newRunDir finds a folder for a run that begins now.
+// newRunDir makes a folder for a run that begins now.
 func newRunDir(data string, depth finetune.Depth) (string, error) {
 	if err := os.MkdirAll(trainRunsDir(data), 0o755); err != nil {
 		return "", fmt.Errorf("begin training: %w", err)
@@ -134,8 +134,10 @@ func newRunDir(data string, depth finetune.Depth) (string, error) {
 		if n > 1 {
 			dir += fmt.Sprintf("-%d", n)
 		}
-		if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
+		if err := os.Mkdir(dir, 0o755); err == nil {
 			return dir, nil
+		} else if !errors.Is(err, fs.ErrExist) {
+			return "", fmt.Errorf("begin training: %w", err)
 		}
 	}
 }
@@ -172,6 +174,9 @@ func (l *lesson) begin(ctx context.Context, dir string) (t *trainRun, err error)
 	t.run, err = finetune.New(t.dir, t.method, finetune.Record{
 		Depth: string(l.setup.Depth), Base: l.info.Digest, Setup: setup, Options: t.method.options(),
 	})
+	if err != nil {
+		err = errors.Join(err, os.RemoveAll(t.dir))
+	}
 	return t, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"math"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -184,8 +185,8 @@ func (m *towerMethod) result(ctx context.Context) (ui.TrainResult, error) {
 	for _, own := range report.Labels {
 		v := finetune.Verdict{Label: own.Label, Before: own.Before.AveragePrecision.Value, After: own.After.AveragePrecision.Value, Low: own.Gain.Low, High: own.Gain.High}
 		switch {
-		case own.Shown == 0 || own.NotShown == 0:
-			v = finetune.Verdict{Label: own.Label, Reason: "no photo held back shows it, or none does not"}
+		case own.Shown == 0 || own.NotShown == 0 || math.IsNaN(v.Low+v.High):
+			v = finetune.Verdict{Label: own.Label, Reason: "too few photos are held back to say"}
 		case own.Gain.Low > 0:
 			v.Kept = true
 			r.Kept++

@@ -76,18 +76,58 @@ func transposed(s backend.Mat) string {
 func benchmarkMatMul(b *testing.B, e *Engine, s backend.Mat) {
 	dst, x, w := e.Alloc(s.M*s.N, backend.Scratch), random(e, s.M*s.K), random(e, s.N*s.K)
 	s.Bias = random(e, s.N)
+	share(b, e, 2*float64(s.M)*float64(s.N)*float64(s.K), func() {
+		e.MatMul(dst, x, w, s)
+		e.finish(false)
+	})
+}
+
+// share reports the speed of run and its part of the peak measured just before
+// or after. Like the peak it is the best of all runs: other programs slow down
+// the rest.
+func share(b *testing.B, e *Engine, flops float64, run func()) {
 	peak := e.Peak()
-	// Like the peak, the best of all runs: other programs slow down the rest.
 	best := time.Hour
 	for b.Loop() {
 		start := time.Now()
-		e.MatMul(dst, x, w, s)
-		e.finish(false)
+		run()
 		best = min(best, time.Since(start))
 	}
-	flops := 2 * float64(s.M) * float64(s.N) * float64(s.K) / best.Seconds()
-	b.ReportMetric(flops/1e9, "GFLOP/s")
-	b.ReportMetric(100*flops/peak, "%peak")
+	peak = max(peak, e.Peak())
+	b.ReportMetric(flops/best.Seconds()/1e9, "GFLOP/s")
+	b.ReportMetric(100*flops/best.Seconds()/peak, "%peak")
+}
+
+// BenchmarkLoss counts three products, the logits and both gradients, for either
+// loss; SoftmaxLoss computes the logits twice.
+func BenchmarkLoss(b *testing.B) {
+	const n, dim = 4096, 768
+	engines(b, func(b *testing.B, e *Engine) {
+		if e.Level() == "generic" || e.Precision() != "f32" {
+			b.Skip("takes too long, or no other way")
+		}
+		x, y, dx, dy := random(e, n*dim), random(e, n*dim+1).Slice(1, n*dim), random(e, n*dim), random(e, n*dim)
+		e.Normalize(x, backend.Buf{}, x, n, dim)
+		e.Normalize(y, backend.Buf{}, y, n, dim)
+		scalars := e.Alloc(5, backend.Scratch)
+		s := func(i int) backend.Buf { return scalars.Slice(i, 1) }
+		e.Write(s(0), []float32{2.3})
+		e.Write(s(1), []float32{-10})
+		p := backend.Pairs{Rows: n, Cols: n, Dim: dim, Default: -1, Diagonal: true}
+		tags := p
+		for i := range int32(n) {
+			for j := range int32(50) {
+				tags.Except = append(tags.Except, backend.Pair{Row: i, Col: i*7%64 + 64*j, Label: 1})
+			}
+		}
+		for name, run := range map[string]func(){
+			"sigmoid":          func() { e.SigmoidLoss(s(2), dx, dy, s(3), s(4), x, y, s(0), s(1), p) },
+			"sigmoid, 50 tags": func() { e.SigmoidLoss(s(2), dx, dy, s(3), s(4), x, y, s(0), s(1), tags) },
+			"softmax":          func() { e.SoftmaxLoss(s(2), dx, dy, s(3), x, y, s(0), p) },
+		} {
+			b.Run(name, func(b *testing.B) { share(b, e, 6*n*n*dim, run) })
+		}
+	})
 }
 
 // random allocates n normal numbers.

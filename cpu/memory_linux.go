@@ -7,9 +7,16 @@ import (
 
 const hugePage = 2 << 20
 
+// tableSize is how many values only a table of tokens has: its rows are used one
+// by one, most of them never.
+const tableSize = 16 << 20
+
 // settle asks for huge pages for large memory: a product touches a row of each
 // matrix at a time, and there are fewer entries for small pages than rows.
 func settle(x []float32) {
+	if len(x) > tableSize {
+		return
+	}
 	if in := wholePages(x); len(in) > 0 {
 		_ = syscall.Madvise(in, syscall.MADV_HUGEPAGE) // else small ones do
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
-	"os"
 	"strings"
 
 	"sigla/model"
@@ -177,34 +176,61 @@ func length(x []float32) float64 {
 
 // ReadAdapter reads an adapter. An absent file is fs.ErrNotExist.
 func ReadAdapter(path string) (*Adapter, error) {
-	a, err := readAdapter(path)
+	f, err := openAdapter(path)
 	if err != nil {
-		var at *fs.PathError
-		if errors.As(err, &at) {
-			err = at.Err // its path would stand in the message twice
-		}
+		return nil, fmt.Errorf("read adapter %s: %w", path, err)
+	}
+	defer f.Close() // a file that is mapped can be replaced or removed on few systems
+	a, err := newAdapter(f)
+	if err != nil {
 		return nil, fmt.Errorf("read adapter %s: %w", path, err)
 	}
 	return a, nil
 }
 
-// readAdapter reads into memory: a file that is mapped could not be replaced or
-// removed on every system.
-func readAdapter(path string) (*Adapter, error) {
-	data, err := os.ReadFile(path)
+// ReadCard reads the card of an adapter, and no more of the file than its
+// header.
+func ReadCard(path string) (Card, error) {
+	f, err := openAdapter(path)
 	if err != nil {
-		return nil, err
+		return Card{}, fmt.Errorf("read adapter %s: %w", path, err)
 	}
-	return parseAdapter(data)
+	defer f.Close()
+	c, err := card(f.Metadata())
+	if err != nil {
+		return Card{}, fmt.Errorf("read adapter %s: %w", path, err)
+	}
+	return c, nil
 }
 
-// parseAdapter reads the content of a file; the result aliases nothing of it.
-func parseAdapter(data []byte) (*Adapter, error) {
-	f, err := safetensors.Parse("adapter", data)
-	if err != nil {
+// card is the card in the metadata of a file.
+func card(meta map[string]string) (c Card, err error) {
+	switch v, ok := meta[versionKey]; {
+	case !ok:
+		return c, errors.New("it is a file of tensors, but no adapter of sigla")
+	case v != version:
+		return c, fmt.Errorf("its format is %s, this program knows %s: it was written by another version", v, version)
+	}
+	if err := json.Unmarshal([]byte(meta[cardKey]), &c); err != nil {
+		return c, fmt.Errorf("its card is damaged: %w", err)
+	}
+	return c, nil
+}
+
+func openAdapter(path string) (*safetensors.File, error) {
+	f, err := safetensors.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fs.ErrNotExist
+	} else if err != nil {
 		return nil, fmt.Errorf("it is damaged, or no adapter: %w", errors.Unwrap(err))
 	}
-	a, meta := &Adapter{}, f.Metadata()
+	return f, nil
+}
+
+// newAdapter reads the content of a file; the result aliases nothing of it.
+func newAdapter(f *safetensors.File) (a *Adapter, err error) {
+	a = &Adapter{}
+	meta := f.Metadata()
 	if a.Card, err = card(meta); err != nil {
 		return nil, err
 	}
@@ -229,6 +255,7 @@ func (a *Adapter) take(f *safetensors.File) error {
 		if err != nil {
 			return err
 		}
+		t.Release()
 		rest, ok := strings.CutPrefix(name, prefix)
 		module, isA := strings.CutSuffix(rest, peftA)
 		_, isB := strings.CutSuffix(rest, peftB)

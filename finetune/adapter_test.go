@@ -33,7 +33,7 @@ func adapters() map[Depth]*Adapter {
 	}
 	scalars := model.Scalars(4.5, -12)
 	lora := card(DepthLoRA)
-	lora.Alpha = 4
+	lora.Alpha, lora.Rank, lora.Targets = 4, 1, []string{"image q_proj"}
 	return map[Depth]*Adapter{
 		DepthCalibrate: {Card: card(DepthCalibrate), Tensors: scalars, Labels: []Tuned{{Name: "dog", Scale: 0.5, Delta: -1.25}, {Name: "cat", Threshold: 0.25}}},
 		DepthHead: {Card: card(DepthHead), Tensors: scalars, Labels: []Tuned{
@@ -236,7 +236,7 @@ func TestFits(t *testing.T) {
 }
 
 func TestCardText(t *testing.T) {
-	want := []string{"depth      lora\n", "starter (0123456789ab)", "40 photos, 2 labels, 4 known by person, 30 known by tag",
+	want := []string{"depth      lora\n", "starter (0123456789ab)", "updates    rank 1, alpha 4, of image q_proj\n", "40 photos, 2 labels, 4 known by person, 30 known by tag",
 		"average precision 0.750, loss 0.5000, of 9 photos and 2 labels", "dog: kept, average precision 0.500 → 0.900 (+0.100 to +0.600)", "cat: as it was", "too few", `{"steps":200}`}
 	text := adapters()[DepthLoRA].Card.String()
 	for _, part := range want {
@@ -270,7 +270,11 @@ func FuzzReadAdapter(f *testing.F) {
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		a, err := parseAdapter(data)
+		file, err := safetensors.Parse("adapter", data)
+		if err != nil {
+			return
+		}
+		a, err := newAdapter(file)
 		if err != nil {
 			return
 		}

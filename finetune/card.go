@@ -23,8 +23,11 @@ const (
 type Card struct {
 	Depth Depth   `json:"depth"`
 	Base  Base    `json:"base"`
-	Alpha float64 `json:"alpha,omitempty"` // α of all LowRank
 	Data  Summary `json:"data"`
+
+	Alpha   float64  `json:"alpha,omitempty"`   // α of all LowRank
+	Rank    int      `json:"rank,omitempty"`    // r
+	Targets []string `json:"targets,omitempty"` // what is updated, as "image q_proj"
 
 	Options json.RawMessage `json:"options,omitempty"` // of the run, as it writes them down
 	Seed    uint64          `json:"seed"`
@@ -90,8 +93,8 @@ func (c Card) String() string {
 	line("base", "%s (%s)", c.Base.Name, short(c.Base.Digest))
 	line("learned", "from %s", c.Data)
 	line("made", "%s by sigla %s, seed %d", c.Made.Local().Format("2006-01-02 15:04"), c.Program, c.Seed)
-	if c.Alpha != 0 {
-		line("alpha", "%g", c.Alpha)
+	if c.Rank != 0 {
+		line("updates", "rank %d, alpha %g, of %s", c.Rank, c.Alpha, strings.Join(c.Targets, ", "))
 	}
 	if len(c.Options) > 0 {
 		line("options", "%s", c.Options)

@@ -1,7 +1,6 @@
 package finetune
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,7 +10,6 @@ import (
 	"unicode"
 
 	"sigla/internal/atomicfile"
-	"sigla/model/safetensors"
 )
 
 // Kept is the folder of the adapters that a person keeps, NAME.safetensors
@@ -144,35 +142,4 @@ func (k Kept) SetDefault(digest, name string) error {
 		return fmt.Errorf("make adapter %s the default: %w", name, err)
 	}
 	return nil
-}
-
-// ReadCard reads the card of an adapter, and no more of the file than its
-// header.
-func ReadCard(path string) (Card, error) {
-	f, err := safetensors.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return Card{}, fmt.Errorf("read adapter %s: %w", path, fs.ErrNotExist)
-	} else if err != nil {
-		return Card{}, fmt.Errorf("read adapter %s: it is damaged, or no adapter: %w", path, errors.Unwrap(err))
-	}
-	defer f.Close()
-	c, err := card(f.Metadata())
-	if err != nil {
-		return Card{}, fmt.Errorf("read adapter %s: %w", path, err)
-	}
-	return c, nil
-}
-
-// card is the card in the metadata of a file.
-func card(meta map[string]string) (c Card, err error) {
-	switch v, ok := meta[versionKey]; {
-	case !ok:
-		return c, errors.New("it is a file of tensors, but no adapter of sigla")
-	case v != version:
-		return c, fmt.Errorf("its format is %s, this program knows %s: it was written by another version", v, version)
-	}
-	if err := json.Unmarshal([]byte(meta[cardKey]), &c); err != nil {
-		return c, fmt.Errorf("its card is damaged: %w", err)
-	}
-	return c, nil
 }

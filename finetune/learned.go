@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"sigla/model"
@@ -34,9 +36,25 @@ func (l *Towers) Adapter(c Card) (*Adapter, error) {
 		return nil, fmt.Errorf("keep what was learned: %w", err)
 	}
 	if len(p.LowRank) > 0 {
-		c.Alpha = p.LowRank[0].Alpha
+		c.Alpha, c.Rank = p.LowRank[0].Alpha, p.LowRank[0].Rank
+		c.Targets = targets(p.LowRank)
 	}
 	return &Adapter{Card: c, Tensors: p.Tensors, LowRank: p.LowRank}, nil
+}
+
+// targets names kinds of matrices, each once: "image q_proj".
+func targets(list []model.LowRank) []string {
+	var names []string
+	for _, l := range list {
+		tower := "image "
+		if strings.HasPrefix(l.Name, "text_") {
+			tower = "text "
+		}
+		if name := tower + path.Base(strings.ReplaceAll(strings.TrimSuffix(l.Name, ".weight"), ".", "/")); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // Tuned is how heads read the labels of a set, for an adapter. They are read

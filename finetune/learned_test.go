@@ -5,6 +5,7 @@ import (
 	"math"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 
 	"sigla/backend"
@@ -184,6 +185,9 @@ func checkKept(t *testing.T, l *Towers, r Record, base model.Info, set Set, phot
 	}
 	if a, err = ReadAdapter(k.Path("a")); err != nil {
 		t.Fatal(err)
+	}
+	if c := a.Card; c.Rank != a.LowRank[0].Rank || c.Alpha != a.LowRank[0].Alpha || len(c.Targets) == 0 || len(c.Targets) > 6 || !strings.HasSuffix(c.Targets[0], "_proj") {
+		t.Errorf("the card has rank %d, alpha %g, targets %q", c.Rank, c.Alpha, c.Targets)
 	}
 	fresh, _, _ := loadBicubic(t, ref.New())
 	if err := a.Fits(fresh.Info()); err != nil {

@@ -214,7 +214,8 @@ func (s *step) run() (float32, error) {
 	} else {
 		p.e.SigmoidLoss(out, s.dx, s.dy, dt, db, s.x, s.y, w.t, w.b, s.Pairs)
 	}
-	if err := errors.Join(s.textsGrad(), s.imagesGrad()); err != nil {
+	// Photos first: their activations take more than the gradients that come.
+	if err := errors.Join(s.imagesGrad(), s.textsGrad()); err != nil {
 		return 0, err
 	}
 	var host [1]float32

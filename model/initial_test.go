@@ -40,25 +40,7 @@ func TestWriteInitial(t *testing.T) {
 		if i := m.Info(); i.LogScale != float32(math.Log(10)) || kind == SigLIP && i.Bias != -10 {
 			t.Errorf("t' %g, b %g", i.LogScale, i.Bias)
 		}
-		for name, w := range map[string]struct {
-			values buf
-			want   float64
-		}{
-			"fc1":    {m.w.image[1].mlp.fc1.w, 2. / (48 + 192)},
-			"q":      {m.w.text[0].attn.q.w, 2. / (48 + 48)},
-			"patch":  {m.w.patch.w, 1. / 48},
-			"places": {m.w.pos, 1. / 48},
-			"norm":   {m.w.text[1].ln1.w, 1},
-			"bias":   {m.w.image[0].mlp.fc2.b, 0},
-		} {
-			square := 0.0
-			for _, v := range readBuf(t, m, w.values) {
-				square += float64(v) * float64(v) / float64(w.values.Len)
-			}
-			if math.Abs(square-w.want) > w.want/5 {
-				t.Errorf("%s: the mean square of %s is %g, want %g", kind, name, square, w.want)
-			}
-		}
+		checkSpread(t, m)
 		x, err := m.Prepare(image.NewGray(image.Rect(0, 0, 9, 9)))
 		if err != nil {
 			t.Fatal(err)
@@ -81,5 +63,29 @@ func TestWriteInitial(t *testing.T) {
 	c.Stem = &StemConfig{}
 	if err := WriteInitial(t.TempDir(), c, src, 0, 0, 1); err == nil {
 		t.Error("a stem was accepted")
+	}
+}
+
+// checkSpread looks at the mean square of tensors of each kind.
+func checkSpread(t *testing.T, m *Model) {
+	t.Helper()
+	for name, w := range map[string]struct {
+		values buf
+		want   float64
+	}{
+		"fc1":    {m.w.image[1].mlp.fc1.w, 2. / (48 + 192)},
+		"q":      {m.w.text[0].attn.q.w, 2. / (48 + 48)},
+		"patch":  {m.w.patch.w, 1. / 48},
+		"places": {m.w.pos, 1. / 48},
+		"norm":   {m.w.text[1].ln1.w, 1},
+		"bias":   {m.w.image[0].mlp.fc2.b, 0},
+	} {
+		square := 0.0
+		for _, v := range readBuf(t, m, w.values) {
+			square += float64(v) * float64(v) / float64(w.values.Len)
+		}
+		if math.Abs(square-w.want) > w.want/5 {
+			t.Errorf("%s: the mean square of %s is %g, want %g", m.cfg.Kind, name, square, w.want)
+		}
 	}
 }

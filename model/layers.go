@@ -242,13 +242,27 @@ func (p pass) encoder(t Tower, acts *[]blockActs, begin int, x buf, w []block, s
 // input of block p.since, in place. Each block reuses the gradient memory of the
 // one behind it.
 func (p pass) encoderGrad(t Tower, d buf, acts []blockActs, w, dw []block, s backend.Attn) {
+	m := p.mem.at
+	end := m
 	for i := len(w) - 1; i >= p.since; i-- {
-		m := p.mem.at
 		da := p.newBlockGrad(t, d, s)
 		p.blockGrad(t, d, acts[i], da, acts[i].in, w[i], dw[i], s)
+		end = p.mem.at
 		p.mem.release(m)
-		for _, spent := range p.mem.between(acts[i].begin, acts[i].end) {
-			p.e.Zero(spent) // an engine may lend it to the gradients of weights
-		}
+		p.clear(dw[i], acts[i].begin, acts[i].end)
+	}
+	if p.since < len(w) {
+		p.clear(dw[p.since], m, end)
+	}
+}
+
+// clear takes what was kept between two marks and is not needed for a while:
+// an engine may lend it to the gradients of weights, if there are any.
+func (p pass) clear(dw block, from, to mark) {
+	if dw.mlp.fc1.w.Len == 0 {
+		return
+	}
+	for _, spent := range p.mem.between(from, to) {
+		p.e.Zero(spent)
 	}
 }

@@ -43,6 +43,7 @@ type Model struct {
 type Info struct {
 	Name           string
 	Digest         string  // of its content, in hexadecimal; see digest
+	ImageDigest    string  // of what embeds photos: changes if a Patch is of that
 	Kind           string  // "SigLIP" or "CLIP"
 	Stem           bool    // a convolutional stem stands before the patches
 	ImageSize      int     // pixels
@@ -165,6 +166,7 @@ func (m *Model) describe(src Source) (err error) {
 	}
 	m.info.ImageFLOPs, m.info.TextFLOPs = c.imageFLOPs(), c.textFLOPs()
 	m.info.Digest, err = digest(src, m.files)
+	m.info.ImageDigest = m.info.Digest
 	if err = errors.Join(err, m.readScalars()); err != nil {
 		return fmt.Errorf("open model %s: %w", name, err)
 	}

@@ -77,7 +77,7 @@ func (p Patch) Check() error {
 }
 
 // Apply takes a patch over. Nothing has changed if it returns an error, unless
-// the engine fails. The digest becomes that of the checkpoint with the patch,
+// the engine fails. The digests become those of the checkpoint with the patch,
 // so that vectors of the two are not mixed up.
 func (m *Model) Apply(p Patch) error {
 	if err := p.Check(); err != nil {
@@ -105,7 +105,7 @@ func (m *Model) Apply(p Patch) error {
 		m.e.MatMul(targets[l.Name].all(), b, a, backend.Mat{M: l.Out, N: l.In, K: l.Rank, Add: true})
 		m.mem.release(at)
 	}
-	m.info.Digest = p.digest(m.info.Digest)
+	m.info.Digest, m.info.ImageDigest = p.digest(m.info.Digest), p.ofImages().digest(m.info.ImageDigest)
 	return m.readScalars()
 }
 
@@ -151,6 +151,22 @@ func scaled(x []float32, by float32) []float32 {
 		y[i] = v * by
 	}
 	return y
+}
+
+// ofImages is the part of a patch that changes the embeddings of photos.
+func (p Patch) ofImages() (part Patch) {
+	images := func(name string) bool { return strings.HasPrefix(name, "vision_model.") || name == "visual_projection.weight" }
+	for _, t := range p.Tensors {
+		if images(t.Name) {
+			part.Tensors = append(part.Tensors, t)
+		}
+	}
+	for _, l := range p.LowRank {
+		if images(l.Name) {
+			part.LowRank = append(part.LowRank, l)
+		}
+	}
+	return part
 }
 
 // digest names the vectors of a checkpoint after the patch, by the digest of

@@ -174,3 +174,22 @@ func TestApplyRefuses(t *testing.T) {
 		}
 	}
 }
+
+// Photos keep their vectors where only texts are embedded otherwise.
+func TestImageDigest(t *testing.T) {
+	const q = ".encoder.layers.0.self_attn.q_proj.weight"
+	for name, images := range map[string]bool{"vision_model" + q: true, "text_model" + q: false} {
+		m := load(t, bicubic)
+		before, rows := m.Info(), embedAll(t, m, bicubic)
+		if err := m.Apply(Patch{LowRank: []LowRank{lowRank(t, m, name, 1)}, Tensors: Scalars(1, 2)}); err != nil {
+			t.Fatal(err)
+		}
+		after := m.Info()
+		if before.ImageDigest != before.Digest || after.Digest == before.Digest || (after.ImageDigest != before.ImageDigest) != images {
+			t.Errorf("%s: digests %s and %s, before %s", name, after.Digest, after.ImageDigest, before.Digest)
+		}
+		if changed := !slices.Equal(embedAll(t, m, bicubic)[0], rows[0]); changed != images {
+			t.Errorf("%s: the photo's embedding has changed: %v", name, changed)
+		}
+	}
+}

@@ -179,8 +179,8 @@ func (t *Trainer) Step(a backend.Adam, decayAll bool) error {
 		}
 		s := t.slots[i]
 		m.e.AdamW(w.all(), s.g, s.m, s.v, a)
-		m.e.Zero(s.g)
 	}
+	t.clear()
 	if err := m.readScalars(); err != nil {
 		return fmt.Errorf("train: %w", err)
 	}
@@ -194,9 +194,21 @@ func (t *Trainer) Clear() {
 	t.clear()
 }
 
+// clear goes by layers, which lie in one piece: see backend.Backend.Zero.
 func (t *Trainer) clear() {
+	var all buf
 	for _, s := range t.slots {
-		t.m.e.Zero(s.g)
+		if gap := s.g.Off - all.Off - all.Len; s.g.Mem == all.Mem && gap >= 0 && gap < aligned(1) {
+			all.Len += gap + s.g.Len
+			continue
+		}
+		if all.Len > 0 {
+			t.m.e.Zero(all)
+		}
+		all = s.g
+	}
+	if all.Len > 0 {
+		t.m.e.Zero(all)
 	}
 }
 

@@ -146,7 +146,7 @@ func (m *root) foldersKey(msg tea.KeyPressMsg) bool {
 
 func (f *folders) setFilter(text string) {
 	f.filter = text
-	if f.tree == nil {
+	if f.tree == nil || len(f.tree.nodes) == 0 {
 		return
 	}
 	n, ok := f.chosen()

@@ -133,6 +133,18 @@ func (m *root) zoomBy(n int) tea.Cmd {
 	return nil
 }
 
+func (m *root) mouse(msg tea.MouseMsg) tea.Cmd {
+	switch msg := msg.(type) {
+	case tea.MouseClickMsg:
+		return m.click(msg.Mouse())
+	case tea.MouseMotionMsg:
+		return m.drag(msg.Mouse())
+	case tea.MouseWheelMsg:
+		m.wheel(msg.Mouse())
+	}
+	return nil
+}
+
 // click chooses what is under the mouse; a click on the chosen photo opens the
 // large view, and one on the large picture closes it.
 func (m *root) click(at tea.Mouse) tea.Cmd {

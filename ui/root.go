@@ -192,12 +192,8 @@ func (m *root) update(msg tea.Msg) tea.Cmd {
 		cmd = m.key(msg)
 	case tea.PasteMsg:
 		cmd = m.paste(msg)
-	case tea.MouseClickMsg:
-		cmd = m.click(msg.Mouse())
-	case tea.MouseMotionMsg:
-		cmd = m.drag(msg.Mouse())
-	case tea.MouseWheelMsg:
-		m.wheel(msg.Mouse())
+	case tea.MouseMsg:
+		cmd = m.mouse(msg)
 	case scanMsg:
 		cmd = m.scanDone(msg)
 	case loadMsg:

@@ -65,6 +65,7 @@ type tutor struct {
 	wishes []TrainWish
 	runs   []*lessonRun
 	whole  bool
+	worse  bool
 }
 
 func newTutor(t testing.TB) *tutor {
@@ -158,7 +159,10 @@ func (r *lessonRun) set(f func()) {
 	r.mu.Lock()
 	f()
 	r.mu.Unlock()
-	r.change <- struct{}{}
+	select {
+	case r.change <- struct{}{}:
+	default: // it has not seen the change before yet
+	}
 }
 
 func (r *lessonRun) Pause()                      { r.set(func() { r.paused = true }) }
@@ -176,12 +180,16 @@ func (r *lessonRun) Sides(context.Context) (TrainSides, error) {
 }
 
 func (r *lessonRun) Result(context.Context) (TrainResult, error) {
+	after := 0.81
+	if r.worse {
+		after = 0.6
+	}
 	return TrainResult{
-		Before: finetune.Validation{AveragePrecision: 0.66, Photos: 240}, After: finetune.Validation{AveragePrecision: 0.81, Photos: 240},
+		Before: finetune.Validation{AveragePrecision: 0.66, Photos: 240}, After: finetune.Validation{AveragePrecision: after, Photos: 240},
 		Kept: 2, Whole: r.whole, Notes: []string{"the other photos make 5 tags doubtful"},
 		Labels: []finetune.Verdict{
 			{Label: "red", Kept: true, As: finetune.LinearHead, Before: 0.61, After: 0.9, Low: 0.1, High: 0.4},
-			{Label: "green", Kept: true, As: finetune.Calibrate, Before: 0.7, After: 0.69, Low: -0.1, High: 0.1, Reason: "it is not surely better"},
+			{Label: "green", Kept: true, As: finetune.Calibrate, Before: 0.7, After: 0.7, Reason: "more than that is not surely better"},
 			{Label: "日本の海", Before: 0.7, After: 0.71, Low: -0.1, High: 0.1, Reason: "it is not surely better"},
 			{Label: "rare", Reason: "too few photos show it: 1 that differ, 3 are needed"},
 		},
@@ -372,7 +380,12 @@ func TestTrainWhole(t *testing.T) {
 	u := newTutor(t)
 	u.whole = true
 	close(u.allow)
+	u.worse = true
 	d := school(t, 120, 40, u).press("T", "down", "enter").has("became better; what was learned is of all")
+	d.press("enter").has("Enter again keeps it all the same")
+	if context.Cause(d.m.work.ctx) != nil {
+		t.Fatal("what is worse is kept by one press")
+	}
 	d.press("enter")
 	if cause := context.Cause(d.m.work.ctx); !errors.Is(cause, ErrReopen) {
 		t.Errorf("the explorer ends with %v", cause)

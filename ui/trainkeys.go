@@ -160,6 +160,9 @@ func (m *root) trainingKey(key string) (tea.Cmd, bool) {
 	if key != keyOf("discard") {
 		t.sure = false
 	}
+	if key != keyOf("keep") {
+		t.anyway = false
+	}
 	if do, ok := byKey[keyIn{overlayTraining, key}]; ok {
 		return do(m), true
 	}

@@ -159,8 +159,8 @@ func (m *root) trainCurves(w, rows int) []string {
 	a, e := t.first, t.last
 	heads := [len(trainCurves)][2]string{
 		{"loss ", fmt.Sprintf("%.4f → %.4f", a.Loss, e.Loss)},
-		{"temperature exp(t') ", fmt.Sprintf("%.2f → %.2f", a.Temperature, e.Temperature)},
-		{"bias b ", fmt.Sprintf("%.2f → %.2f", a.Bias, e.Bias)},
+		{"temperature exp(t') ", fromTo(a.Temperature, e.Temperature)},
+		{"bias b ", fromTo(a.Bias, e.Bias)},
 	}
 	if each < 38 {
 		heads[1][0], heads[2][0] = "t ", "b "
@@ -198,6 +198,17 @@ func (m *root) trainCurves(w, rows int) []string {
 		out[i] = lines[i].fit(w)
 	}
 	return out
+}
+
+// fromTo writes two numbers with as many decimals as tell them apart, at least
+// two and at most five.
+func fromTo(a, b float64) string {
+	for decimals := 2; ; decimals++ {
+		from, to := fmt.Sprintf("%.*f", decimals, a), fmt.Sprintf("%.*f", decimals, b)
+		if from != to || a == b || decimals == 5 {
+			return from + " → " + to
+		}
+	}
 }
 
 // trainFigures are two lines: how good it is, and how it goes.
@@ -308,11 +319,12 @@ func (m *root) trainResult(w int) []string {
 	var mean line
 	mean.add("", " average precision ").add(t.quiet, "before ").add(t.strong, fmt.Sprintf("%.3f", r.Before.AveragePrecision))
 	mean.add(t.quiet, "  after ").add(t.strong, fmt.Sprintf("%.3f", r.After.AveragePrecision))
-	mean.add(t.quiet, clip(fmt.Sprintf("   on %s held back, with what the gate keeps", plural(r.After.Photos, "photo")), w-mean.cells-1))
-	gate := fmt.Sprintf(" the gate keeps %s of %s", count(r.Kept), plural(len(r.Labels), "label"))
+	gate, what := fmt.Sprintf(" the gate keeps %s of %s", count(r.Kept), plural(len(r.Labels), "label")), ", with what the gate keeps"
 	if r.Whole {
+		what = ""
 		gate = fmt.Sprintf(" %s of %s became better; what was learned is of all of them", count(r.Kept), plural(len(r.Labels), "label"))
 	}
+	mean.add(t.quiet, clip("   on "+plural(r.After.Photos, "photo")+" held back"+what, w-mean.cells-1))
 	lines = append(lines, mean.fit(w), clip(gate, w))
 	for _, note := range r.Notes {
 		for _, s := range wrap(clean(note), w-2) {
@@ -350,8 +362,12 @@ func (m *root) verdictLine(v finetune.Verdict, name, w int) string {
 	}
 	said := "as it was"
 	switch {
+	case m.train.result.Whole && v.Kept:
+		said = "better"
+	case m.train.result.Whole:
+		said = clean(v.Reason)
 	case v.Kept && v.As == finetune.Calibrate && m.train.plan.Depth != finetune.DepthCalibrate:
-		said = "calibrated, its head not kept: " + clean(v.Reason)
+		said = "calibrated: " + clean(v.Reason)
 	case v.Kept:
 		said = "kept"
 	case v.Reason != "":

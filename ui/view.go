@@ -147,6 +147,9 @@ func (m *root) header() string {
 	var facts []string
 	warning := ""
 	facts = []string{m.sheetWords()}
+	if m.o.Replay != nil {
+		facts = []string{"a run of the past"}
+	}
 	if m.list.query.text == "" {
 		if m.list.folder.any() && m.tally.scored > 0 && len(m.labels.set.Labels) > 0 {
 			facts = append(facts, count(m.tally.untagged)+" untagged")

@@ -141,8 +141,10 @@ func checkCells(t testing.TB, m *root) {
 
 // TestEverySize draws every screen in terminals from one cell up.
 func TestEverySize(t *testing.T) {
-	d := open(t, 120, 40, mixed(t), nil).start()
-	for _, keys := range []string{"", "enter", "tab", "?", "esc /", "esc esc esc !", "esc s", "esc f", "esc J"} {
+	u := newTutor(t)
+	close(u.allow)
+	d := open(t, 120, 40, mixed(t), func(o *Options) { o.Trainer = u }).start()
+	for _, keys := range []string{"", "enter", "tab", "?", "esc /", "esc esc esc !", "esc s", "esc f", "esc J", "esc T", "enter"} {
 		d.press(strings.Fields(keys)...)
 		for w := 1; w <= 210; w += 1 + w/9 {
 			for h := 1; h <= 70; h += 1 + h/9 {
@@ -170,7 +172,9 @@ func TestAnything(t *testing.T) {
 	dir := mixed(t)
 	grow(t, filepath.Join(dir, "folder", "x.png"), plainRed, 3)
 	grow(t, filepath.Join(dir, "folder", "日本", "y.png"), plainGreen, 4)
-	d := open(t, 120, 40, dir, func(o *Options) { o.Complete = completeWords })
+	u := newTutor(t)
+	close(u.allow)
+	d := open(t, 120, 40, dir, func(o *Options) { o.Complete, o.Trainer = completeWords, u })
 	d.launch(d.m.start())
 	for range 3000 {
 		switch n := rnd.IntN(20); {

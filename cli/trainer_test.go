@@ -1,0 +1,229 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sigla/finetune"
+	"sigla/gallery/catalog"
+	"sigla/gallery/label"
+	"sigla/ui"
+)
+
+// classroom is a trainer of the explorer, with two kinds of photos.
+func classroom(t *testing.T, photos map[string][]string) *trainer {
+	t.Helper()
+	atHome(t)
+	dir := taggedFolder(t, photos)
+	a := &app{stderr: io.Discard, progress: &progress{w: io.Discard}, threads: 1}
+	a.settings.device, a.settings.precision = "auto", "auto"
+	enc, err := a.open(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { enc.Close() })
+	g := catalogued(t.TempDir())
+	t.Cleanup(func() { g.Close() })
+	g.UseModel(enc.catalogModel())
+	g.UseScanner(enc.engine)
+	if err := a.indexPhotos(context.Background(), g, []string{dir}, enc); err != nil {
+		t.Fatal(err)
+	}
+	u := &trainer{app: a, g: g, src: starter(), data: t.TempDir(), paths: []string{dir}}
+	u.setModel(enc)
+	return u
+}
+
+var twoKinds = map[string][]string{
+	"cat": {"animal"}, "two-dogs": {"animal"}, "nuthatch": {"animal"}, "flying-parakeet": {"animal"}, "dragonfly": {"animal"},
+	"coffee-cup": {"thing"}, "wall-clock": {"thing"}, "greek-coins": {"thing"}, "paint-brushes": {"thing"}, "drum-and-wine": {"thing"},
+}
+
+// steps trains, and returns the steps that were told. each is called for each.
+func steps(t *testing.T, run ui.Training, each func(step int)) (told []int) {
+	t.Helper()
+	err := run.Train(context.Background(), finetune.Watch{
+		Event: func(e finetune.Event) {
+			told = append(told, e.Step)
+			if each != nil {
+				each(e.Step)
+			}
+		},
+		Warn: func(err error) { t.Error(err) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return told
+}
+
+// The whole way: a plan, a run with a branch, what it brought, what is used then.
+func TestTrainerKeeps(t *testing.T) {
+	u := classroom(t, twoKinds)
+	ctx, wish := context.Background(), ui.TrainWish{Depth: finetune.DepthHead, Complete: true}
+	var plan ui.TrainPlan
+	u.Plan(ctx, wish, []finetune.Depth{wish.Depth}, func(_ finetune.Depth, p ui.TrainPlan, err error) {
+		if plan = p; err != nil {
+			t.Fatal(err)
+		}
+	})
+	if plan.Data.Photos != 10 || plan.Learned != 2 || plan.Held == 0 || plan.Steps != 200 || plan.Time <= 0 || plan.Bytes <= 0 {
+		t.Errorf("planned %+v", plan)
+	}
+	run, err := u.Begin(ctx, wish)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer run.Close()
+	if before := run.Before(); before.Photos != plan.Held {
+		t.Errorf("%+v before, of a plan with %d held back", before, plan.Held)
+	}
+	first := run.(*trainRun).dir
+	branched := make(chan error, 1)
+	told := steps(t, run, func(step int) {
+		if step == 60 && len(branched) == 0 && run.(*trainRun).name() == filepath.Base(first) {
+			run.Pause() // or it would be over before the branch is asked for
+			go func() {
+				branched <- run.Branch(0)
+			}()
+		}
+	})
+	if err := <-branched; err != nil {
+		t.Fatal(err)
+	}
+	if n := len(told); n != 260 || told[59] != 60 || told[60] != 1 || told[n-1] != 200 {
+		t.Errorf("%d steps: %v", len(told), told)
+	}
+	record, err := finetune.ReadRecord(run.(*trainRun).dir)
+	if err != nil || record.From != first {
+		t.Errorf("the branch is of %q, %v", record.From, err)
+	}
+	if steps, err := finetune.Checkpoints(first); err != nil || steps[len(steps)-1] != 60 {
+		t.Errorf("what was branched off has checkpoints %v, %v", steps, err)
+	}
+	result, err := run.Result(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	learned, err := run.Keep(ctx)
+	if result.Kept == 0 {
+		if err == nil {
+			t.Fatal("kept, although no label is better")
+		}
+		t.Skip("the gate kept nothing of so few photos")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	enc := learned.Encoder.(*encoder)
+	if len(learned.Labels) != result.Kept || !strings.Contains(enc.Info().Name, learned.Name) {
+		t.Errorf("learned %+v, model %s", learned, enc.Info().Name)
+	}
+	tuned := enc.Tune(label.Label{Name: learned.Labels[0].Name})
+	if tuned.Scale == 0 && tuned.Bias == 0 && enc.LabelVector(tuned.Name) == nil {
+		t.Error("the label reads as before")
+	}
+	if d, err := finetune.Kept(filepath.Join(u.data, "adapters")).Default(u.enc.Model.Info().Digest); err != nil || d != learned.Name {
+		t.Errorf("the default is %q, %v", d, err)
+	}
+}
+
+// What is discarded has left nothing.
+func TestTrainerDiscards(t *testing.T) {
+	u := classroom(t, twoKinds)
+	ctx := context.Background()
+	run, err := u.Begin(ctx, ui.TrainWish{Depth: finetune.DepthCalibrate, Complete: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := u.Begin(ctx, ui.TrainWish{Depth: finetune.DepthCalibrate, Complete: true}); err == nil || !strings.Contains(err.Error(), "is being trained") {
+		t.Errorf("two at once: %v", err)
+	}
+	stopped := steps(t, run, func(step int) {
+		if step == 20 {
+			run.Stop()
+		}
+	})
+	if len(stopped) != 20 {
+		t.Errorf("stopped after %d steps", len(stopped))
+	}
+	if err := run.Rewind(0); err != nil {
+		t.Fatal(err)
+	}
+	if again := steps(t, run, nil); len(again) != 200 {
+		t.Errorf("%d steps from the beginning", len(again))
+	}
+	if err := run.Discard(); err != nil {
+		t.Fatal(err)
+	}
+	left, err := filepath.Glob(filepath.Join(u.data, "*", "*"))
+	for _, path := range left {
+		if !strings.HasSuffix(path, ".lock") {
+			t.Errorf("%s is left", path)
+		}
+	}
+	if err != nil || u.enc.adapter != nil {
+		t.Error("something has changed")
+	}
+}
+
+// Answers teach where tags say nothing of what photos do not show.
+func TestTrainerLearnsFromAnswers(t *testing.T) {
+	u := classroom(t, twoKinds)
+	ctx, wish := context.Background(), ui.TrainWish{Depth: finetune.DepthHead}
+	if _, err := u.Begin(ctx, wish); !errors.Is(err, finetune.ErrNothingToLearn) || !strings.Contains(err.Error(), "absent tags are wrong") {
+		t.Errorf("tags alone: %v", err)
+	}
+	answer(t, u.g, "coffee-cup", "animal", catalog.Reject)
+	answer(t, u.g, "cat", "animal", catalog.Reject)
+	run, err := u.Begin(ctx, wish)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer run.Discard()
+	p := run.Plan()
+	if p.Learned != 1 || p.Data.Known["person"] != 2 || len(p.Notes) != 1 || !strings.Contains(p.Notes[0], "contradicted") {
+		t.Errorf("%+v", p)
+	}
+}
+
+// Thousands of labels, each of one photo, are read and kept as they were.
+func TestTrainerManyLabels(t *testing.T) {
+	photos := make(map[string][]string)
+	for name := range twoKinds {
+		for i := range 150 {
+			photos[name] = append(photos[name], fmt.Sprintf("%s %d", name, i))
+		}
+	}
+	u := classroom(t, photos)
+	ctx := context.Background()
+	run, err := u.Begin(ctx, ui.TrainWish{Depth: finetune.DepthCalibrate, Complete: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer run.Close()
+	if n := run.Plan().Data.Labels; n != 1500 {
+		t.Errorf("%d labels", n)
+	}
+	steps(t, run, func(step int) {
+		if step == 3 {
+			run.Stop()
+		}
+	})
+	r, err := run.Result(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := run.Keep(ctx); r.Kept != 0 || err == nil {
+		t.Errorf("%d labels of one photo each are kept, %v", r.Kept, err)
+	}
+	if _, err := os.Stat(filepath.Join(u.data, "adapters")); err == nil {
+		t.Error("an adapter of nothing is there")
+	}
+}
