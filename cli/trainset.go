@@ -178,13 +178,9 @@ func isFolderTag(name string) bool {
 	return letters > 0 && !camera && !strings.EqualFold(name, "DCIM")
 }
 
-// readList takes what a file says of the photos that it names.
-func (k *knower) readList(list tagList) error {
-	base, err := filepath.Abs(filepath.Dir(list.file))
-	if err != nil {
-		return fmt.Errorf("read tags %s: %w", list.file, err)
-	}
-	at := make(map[string]int) // photo by absolute path, and by name where that is free
+// places are the photos by absolute path, and by name where that is free.
+func (k *knower) places() map[string]int {
+	at := make(map[string]int)
 	for _, p := range k.photos {
 		for _, name := range p.Files() {
 			if abs, err := filepath.Abs(name); err == nil {
@@ -198,6 +194,16 @@ func (k *knower) readList(list tagList) error {
 			at[name] = p.ID
 		}
 	}
+	return at
+}
+
+// readList takes what a file says of the photos that it names.
+func (k *knower) readList(list tagList) error {
+	base, err := filepath.Abs(filepath.Dir(list.file))
+	if err != nil {
+		return fmt.Errorf("read tags %s: %w", list.file, err)
+	}
+	at := k.places()
 	k.listed = make(map[int]bool)
 	missing, first := 0, listedPhoto{}
 	said := make(map[int]map[string]listedPhoto)

@@ -110,38 +110,51 @@ func answerOf(t *testing.T, g *gallery.Gallery, photo, label string, v catalog.V
 	t.Fatalf("there is no photo %s", photo)
 }
 
-func TestKnowledge(t *testing.T) {
-	dir := taggedFolder(t, map[string][]string{
+// knownPhotos are four photos with tags, folders and answers, and a set that
+// explains their names.
+func knownPhotos(t *testing.T) (dir string, g *gallery.Gallery, set label.Set) {
+	t.Helper()
+	dir = taggedFolder(t, map[string][]string{
 		"trips/2024/cat":        {"animals|cat", "indoors"},
 		"trips/100CANON/dahlia": {"Blume"},
 		"garden/coffee-cup":     {"animals|birds|owl"},
 		"astronaut":             nil,
 	})
-	g := readTagged(t, dir)
+	g = readTagged(t, dir)
 	answerOf(t, g, "cat", "indoors", catalog.Reject)    // against a tag
 	answerOf(t, g, "astronaut", "owl", catalog.Accept)  // gives birds and animals
 	answerOf(t, g, "dahlia", "animals", catalog.Reject) // takes all below it
 	answerOf(t, g, "dahlia", "Rose", catalog.Withdraw)  // says nothing
 	answerOf(t, g, "coffee-cup", "animals|birds|owl", catalog.Accept)
 
-	set := label.Set{Labels: []label.Label{
+	return dir, g, label.Set{Labels: []label.Label{
 		{Name: "flower", Synonyms: []string{"Blume"}}, {Name: "animals"}, {Name: "animals|birds"},
 		{Name: "owl", Parent: "animals|birds"}, {Name: "cat", Parent: "animals"}, {Name: "indoors", Private: true},
 	}}
-	write := func(name, text string) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return path
+}
+
+// writeList writes a list into a folder.
+func writeList(t *testing.T, dir, name, text string) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
 	}
-	for _, c := range []struct {
-		name     string
-		named    bool
-		o        knowledgeOptions
-		want     string
-		disputes int
-	}{
+	return path
+}
+
+type knowledgeCase struct {
+	name     string
+	named    bool
+	o        knowledgeOptions
+	want     string
+	disputes int
+}
+
+// knowledgeCases are what is to be known of them.
+func knowledgeCases(t *testing.T, dir string) []knowledgeCase {
+	write := func(name, text string) string { return writeList(t, dir, name, text) }
+	return []knowledgeCase{
 		{"labels of the set", true, knowledgeOptions{tags: "sidecars"}, `astronaut: +animals! +animals|birds! +owl!
 cat: +animals +cat -indoors!
 coffee-cup: +animals! +animals|birds! +owl!
@@ -171,7 +184,12 @@ cat: +animals +cat -indoors!
 coffee-cup: +animals! +animals|birds! +owl!
 dahlia: -animals! -animals|birds! -cat! +flower -owl!`, 0},
 		{"captions", false, knowledgeOptions{tags: write("captions.csv", "image,caption\nastronaut.jpg,\"a woman, smiling\"\nastronaut.jpg,a suit\n")}, "astronaut: a suit\nastronaut: a woman, smiling", 0},
-	} {
+	}
+}
+
+func TestKnowledge(t *testing.T) {
+	dir, g, set := knownPhotos(t)
+	for _, c := range knowledgeCases(t, dir) {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := knowledge(context.Background(), g, set, c.named, c.o)
 			if err != nil {
@@ -196,6 +214,11 @@ dahlia: -animals! -animals|birds! -cat! +flower -owl!`, 0},
 			}
 		})
 	}
+}
+
+// What makes no sense in a list is told with its line.
+func TestBadLists(t *testing.T) {
+	dir, g, set := knownPhotos(t)
 	for text, want := range map[string]string{
 		"":                                   "it is empty",
 		"path,tag\n":                         "it names no photo",
@@ -210,7 +233,7 @@ dahlia: -animals! -animals|birds! -cat! +flower -owl!`, 0},
 		"x.jpg,dog\ny.jpg,dog\n":             ":1: x.jpg is none of the photos, nor is any other",
 		"path,dog,Dog\nastronaut.jpg,1,-1\n": ":2: Dog of astronaut.jpg: line 2 says the opposite",
 	} {
-		file := write("bad.csv", text)
+		file := writeList(t, dir, "bad.csv", text)
 		_, err := knowledge(context.Background(), g, set, false, knowledgeOptions{tags: file})
 		if err == nil || !strings.HasPrefix(err.Error(), "read tags "+file) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
