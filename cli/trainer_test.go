@@ -107,6 +107,13 @@ func TestTrainerKeeps(t *testing.T) {
 	if steps, err := finetune.Checkpoints(first); err != nil || steps[len(steps)-1] != 60 {
 		t.Errorf("what was branched off has checkpoints %v, %v", steps, err)
 	}
+	keeps(t, u, run)
+}
+
+// keeps keeps what a training brought, and holds it to what it says.
+func keeps(t *testing.T, u *trainer, run ui.Training) {
+	t.Helper()
+	ctx := context.Background()
 	result, err := run.Result(ctx)
 	if err != nil {
 		t.Fatal(err)
