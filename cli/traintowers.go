@@ -67,10 +67,16 @@ func (l *lesson) selectTensors(m *model.Model) (*model.Trainer, error) {
 		return m.NewTrainer(l.setup.Tensors...)
 	}
 	rank := cmp.Or(l.setup.Rank, loraRank)
-	captions := len(l.known.Labels) == 0
 	return m.NewLoRA(model.LoRA{
-		Rank: rank, Alpha: 2 * float64(rank), Targets: []string{"q", "v"}, Image: true, Text: captions, Seed: l.setup.Seed,
+		Rank: rank, Alpha: 2 * float64(rank), Targets: []string{"q", "v"}, Image: l.changesPhotos(), Text: true, Seed: l.setup.Seed,
 	})
+}
+
+// changesPhotos reports whether the image tower learns, so that all photos have to
+// be embedded anew. Of labels, updates of the text tower alone brought nearly all
+// that those of both did, and cost other classes least (docs/TRAINING.md).
+func (l *lesson) changesPhotos() bool {
+	return l.setup.Depth == finetune.DepthFull || len(l.known.Labels) == 0
 }
 
 func (m *towerMethod) towersOptions() finetune.TowersOptions {
@@ -128,23 +134,34 @@ func (l *lesson) planTowers(ctx context.Context) (ui.TrainPlan, error) {
 			return p, err
 		}
 	}
-	each, err := l.timePhoto(ctx)
-	p.Time = time.Duration(len(l.learn)*o.Epochs) * 3 * each // forward once, backward twice
+	photo, text, err := l.timeEach(ctx)
+	texts := max(len(l.known.Labels), o.Batch)
+	p.Time = time.Duration(p.Steps*texts) * 3 * text // forward once, backward twice
+	if !l.changesPhotos() {
+		p.Time += time.Duration(len(l.learn)+len(l.held)) * photo // once
+		return p, err
+	}
+	p.Time += time.Duration(len(l.learn)*o.Epochs) * 3 * photo
 	p.Notes = append(p.Notes, "when it is kept all photos are embedded anew")
 	return p, err
 }
 
-// timePhoto is how long the model takes for a photo.
-func (l *lesson) timePhoto(ctx context.Context) (time.Duration, error) {
-	const photos = 4
+// timeEach is how long the model takes for a photo and for a text.
+func (l *lesson) timeEach(ctx context.Context) (photo, text time.Duration, err error) {
+	const n = 4
 	side := l.info.ImageSize
 	x, err := l.enc.Prepare(image.NewNRGBA(image.Rect(0, 0, side, side)))
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	begun := time.Now()
-	_, err = l.enc.Embed(ctx, slices.Repeat([]any{x}, photos))
-	return time.Since(begun) / photos, err
+	if _, err = l.enc.Embed(ctx, slices.Repeat([]any{x}, n)); err != nil {
+		return 0, 0, err
+	}
+	photo = time.Since(begun) / n
+	begun = time.Now()
+	_, err = l.enc.Model.EmbedTexts(ctx, slices.Repeat([]string{"a photo"}, n)) // the cache would answer at once
+	return photo, time.Since(begun) / n, err
 }
 
 func (m *towerMethod) note() {}
@@ -164,6 +181,9 @@ func (m *towerMethod) result(ctx context.Context) (ui.TrainResult, error) {
 		return r, err
 	}
 	after, err := m.scores(ctx, m.own, func(i int) ([]float32, error) {
+		if !m.l.changesPhotos() {
+			return m.l.g.Vector(m.l.known.ids[i]), nil
+		}
 		x, err := m.read(ctx, i)
 		if err != nil {
 			return nil, err
