@@ -24,9 +24,16 @@ import (
 )
 
 // engines are the definition, and the best level that this machine has.
+// moreEngines are those that not every build has.
+var moreEngines = map[string]func(t *testing.T) backend.Backend{}
+
 func engines(t *testing.T) map[string]backend.Backend {
 	t.Helper()
-	return map[string]backend.Backend{"ref": ref.New(), "cpu": cpuEngine(t)}
+	all := map[string]backend.Backend{"ref": ref.New(), "cpu": cpuEngine(t)}
+	for name, open := range moreEngines {
+		all[name] = open(t)
+	}
+	return all
 }
 
 func cpuEngine(t *testing.T) backend.Backend {
