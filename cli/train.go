@@ -315,7 +315,10 @@ func planText(p ui.TrainPlan) string {
 // resultText says what a training brought.
 func resultText(r ui.TrainResult, name string) string {
 	var b strings.Builder
-	if r.After.Photos > 0 {
+	switch {
+	case r.After.Photos > 0 && r.After.Labels == 0:
+		fmt.Fprintf(&b, "average precision cannot be told: no label is shown by some of the %d photos held back and not by others\n", r.After.Photos)
+	case r.After.Photos > 0:
 		fmt.Fprintf(&b, "average precision on %d photos held back: %.3f before, %.3f after\n", r.After.Photos, r.Before.AveragePrecision, r.After.AveragePrecision)
 	}
 	if len(r.Labels) > 0 {

@@ -185,7 +185,7 @@ func (r *lessonRun) Result(context.Context) (TrainResult, error) {
 		after = 0.6
 	}
 	return TrainResult{
-		Before: finetune.Validation{AveragePrecision: 0.66, Photos: 240}, After: finetune.Validation{AveragePrecision: after, Photos: 240},
+		Before: finetune.Validation{AveragePrecision: 0.66, Photos: 240, Labels: 31}, After: finetune.Validation{AveragePrecision: after, Photos: 240, Labels: 31},
 		Kept: 2, Whole: r.whole, Notes: []string{"the other photos make 5 tags doubtful"},
 		Labels: []finetune.Verdict{
 			{Label: "red", Kept: true, As: finetune.LinearHead, Before: 0.61, After: 0.9, Low: 0.1, High: 0.4},

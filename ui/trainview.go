@@ -307,6 +307,15 @@ func (m *root) trainShown() []int {
 	return ids
 }
 
+// precision is the average precision of a validation, a dash if it can be told of
+// no label.
+func precision(v finetune.Validation) string {
+	if v.Labels == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.3f", v.AveragePrecision)
+}
+
 // trainResult says what a training brought, label by label.
 func (m *root) trainResult(w int) []string {
 	t, r := m.theme, m.train.result
@@ -317,8 +326,8 @@ func (m *root) trainResult(w int) []string {
 		}
 	}
 	var mean line
-	mean.add("", " average precision ").add(t.quiet, "before ").add(t.strong, fmt.Sprintf("%.3f", r.Before.AveragePrecision))
-	mean.add(t.quiet, "  after ").add(t.strong, fmt.Sprintf("%.3f", r.After.AveragePrecision))
+	mean.add("", " average precision ").add(t.quiet, "before ").add(t.strong, precision(r.Before))
+	mean.add(t.quiet, "  after ").add(t.strong, precision(r.After))
 	gate, what := fmt.Sprintf(" the gate keeps %s of %s", count(r.Kept), plural(len(r.Labels), "label")), ", with what the gate keeps"
 	if r.Whole {
 		what = ""
