@@ -84,7 +84,6 @@ func TestSentencePieceAgrees(t *testing.T) {
 var kitokenSample = []string{"", "  x ", "Σς", "▁a▁", "</s>a</s> b", "\u200bé\x00", "ＡＢＣ　ｄ", "a\nb\tc", "饭 <unk> 饭饭"}
 
 func TestLoadFails(t *testing.T) {
-	broken := errors.New("disk on fire")
 	for _, c := range []struct {
 		files map[string]string
 		want  string
@@ -97,6 +96,7 @@ func TestLoadFails(t *testing.T) {
 		{map[string]string{"tokenizer.model": "version https://git-lfs"}, "read tokenizer.model: "},
 		{map[string]string{"spiece.model": "\x0a\x00"}, `piece 0, "" with the score 0`},
 		{map[string]string{"spiece.model": "\x0a\x08\x0a\x01a\x15\x00\x00\xc0\x7f"}, `piece 0, "a" with the score NaN`},
+		{map[string]string{"spiece.model": "\x0a\x05\x0a\x01\xbf\x18\x04"}, `piece 0, "\xbf" with the score 0`},
 		{map[string]string{"spiece.model": "\x0a\x05\x0a\x01a\x18\x01"}, "neither an unknown token"},
 		{map[string]string{"spiece.model": "\x0a\x05\x0a\x01a\x18\x02\x12\x02\x18\x03"}, "a model of type 3 is not supported"},
 		{map[string]string{"spiece.model": "\x0a\x05\x0a\x01a\x18\x02\x12\x03\xc0\x01\x01"}, "by a ▁ before them"},
@@ -131,6 +131,12 @@ func TestLoadFails(t *testing.T) {
 			t.Errorf("%q: error %v, absent: %v", c.files, err, !none)
 		}
 	}
+}
+
+// TestUnreadable: a file that is there and cannot be read is an error, whatever
+// else there is.
+func TestUnreadable(t *testing.T) {
+	broken := errors.New("disk on fire")
 	for _, name := range []string{"tokenizer_config.json", "spiece.model", "vocab.json"} {
 		_, err := Load(func(n string) ([]byte, error) {
 			if n == name {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"unicode/utf8"
 )
 
 // sentencePiece is a spiece.model or tokenizer.model: the parts of the protocol
@@ -67,7 +68,8 @@ func (s *sentencePiece) readPiece(data []byte) error {
 	if err != nil {
 		return fmt.Errorf("piece %d: %w", len(s.pieces), err)
 	}
-	if len(p.text) == 0 || math.IsNaN(p.score) || math.IsInf(p.score, 0) {
+	// Where a token of half a character were cut out, half a character would be left.
+	if len(p.text) == 0 || !utf8.Valid(p.text) || math.IsNaN(p.score) || math.IsInf(p.score, 0) {
 		return fmt.Errorf("piece %d, %q with the score %v, is no piece", len(s.pieces), p.text, p.score)
 	}
 	s.pieces = append(s.pieces, p)
