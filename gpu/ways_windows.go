@@ -2,9 +2,10 @@
 
 package gpu
 
-import "errors"
+import "sigla/gpu/wgl"
 
-// systemWays has none here so far.
+// systemWays is WGL. Whether it computes on the processor is known when it is
+// open, from the name of the renderer.
 func systemWays() (hard, soft []way, err error) {
-	return nil, nil, errors.New("no way to a context on Windows but -tags glfw")
+	return []way{{name: "WGL", open: func() (context, error) { return wgl.Open() }}}, nil, nil
 }
