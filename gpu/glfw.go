@@ -1,4 +1,4 @@
-//go:build gpu && glfw && cgo && linux
+//go:build gpu && glfw && cgo && (linux || windows)
 
 package gpu
 

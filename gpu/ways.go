@@ -1,12 +1,8 @@
-//go:build gpu && cgo && linux
+//go:build gpu && cgo && (linux || windows)
 
 package gpu
 
-import (
-	"unsafe"
-
-	"sigla/gpu/egl"
-)
+import "unsafe"
 
 // A context is current on the thread that opened it.
 type context interface {
@@ -28,16 +24,7 @@ var windows func() []way
 // ways lists where to try, in order. Displays come after devices that are
 // hardware and before those that are software.
 func ways() ([]way, error) {
-	var hard, soft []way
-	all, err := egl.Ways()
-	for _, w := range all {
-		found := way{w.Name, w.Software, func() (context, error) { return w.Open() }}
-		if w.Software {
-			soft = append(soft, found)
-		} else {
-			hard = append(hard, found)
-		}
-	}
+	hard, soft, err := systemWays()
 	if windows != nil {
 		hard, err = append(hard, windows()...), nil
 	}

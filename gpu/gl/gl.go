@@ -42,10 +42,12 @@ func Init(proc func(name string) unsafe.Pointer) (Limits, error) {
 	if major, minor := number(api.MAJOR_VERSION), number(api.MINOR_VERSION); major < 4 || major == 4 && minor < 3 {
 		return l, fmt.Errorf("OpenGL %d.%d of %s: 4.3 is needed", major, minor, l.Renderer)
 	}
+	// The functions of KHR_robustness bear its name in OpenGL ES only. That one is
+	// listed does not mean that it is there: Wine lists what it does not hand out.
 	switch {
-	case extension("GL_KHR_robustness"):
-		l.resets = api.GetGraphicsResetStatusKHR
-	case extension("GL_ARB_robustness"):
+	case extension("GL_KHR_robustness") && proc("glGetGraphicsResetStatus") != nil:
+		l.resets = api.GetGraphicsResetStatus
+	case extension("GL_ARB_robustness") && proc("glGetGraphicsResetStatusARB") != nil:
 		l.resets = api.GetGraphicsResetStatusARB
 	}
 	return l, nil
@@ -66,7 +68,7 @@ func (l Limits) Lost() bool { return l.resets != nil && l.resets() != api.NO_ERR
 
 // Software reports whether the renderer computes on the processor.
 func (l Limits) Software() bool {
-	for _, name := range []string{"llvmpipe", "softpipe", "SwiftShader", "GDI Generic"} {
+	for _, name := range []string{"llvmpipe", "softpipe", "SwiftShader", "GDI Generic", "Microsoft Basic Render Driver"} {
 		if strings.Contains(l.Renderer, name) {
 			return true
 		}
