@@ -48,6 +48,7 @@ type Engine struct {
 	parts   []float32 // sums of blocks of rows, see sumBlocks
 	tiles   [][3]float64
 	late    postponed
+	spare   []spot       // pages that can be lent
 	bf16    *bf16Kernels // nil: multiply in float32
 	packed  [2][]float32 // factors in bfloat16, see matMulBF16
 	closed  bool
@@ -92,20 +93,10 @@ func (e *Engine) Threads() int { return e.pool.threads }
 
 func (e *Engine) String() string { return "cpu " + e.kern.level }
 
-// memory is what Buf.Mem points to.
-type memory struct{ data []float32 }
-
-// Alloc implements backend.Backend; the use makes no difference.
-func (e *Engine) Alloc(n int, _ backend.Use) backend.Buf {
-	m := &memory{make([]float32, n)}
-	settle(m.data)
-	return backend.Buf{Mem: m, Len: n}
-}
-
 // Write implements backend.Backend.
 func (e *Engine) Write(dst backend.Buf, src []float32) {
 	backend.CheckWrite(dst, src)
-	copy(e.data(dst), src)
+	copy(e.fill(dst), src)
 }
 
 // Read implements backend.Backend. It fails only after Close.
@@ -118,20 +109,13 @@ func (e *Engine) Read(dst []float32, src backend.Buf) error {
 	return nil
 }
 
-// Zero implements backend.Backend.
-func (e *Engine) Zero(dst backend.Buf) {
-	for _, part := range vacate(e.data(dst)) {
-		e.clear(part)
-	}
-}
-
 // Close implements backend.Backend: the threads end, and the memory is
 // collected with the last buffer.
 func (e *Engine) Close() error {
 	if !e.closed {
 		e.closed, e.late = true, postponed{}
 		e.pool.close()
-		e.scratch, e.parts, e.tiles, e.packed = nil, nil, nil, [2][]float32{}
+		e.scratch, e.parts, e.tiles, e.packed, e.spare = nil, nil, nil, [2][]float32{}, nil
 	}
 	return nil
 }

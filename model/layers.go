@@ -249,20 +249,16 @@ func (p pass) encoderGrad(t Tower, d buf, acts []blockActs, w, dw []block, s bac
 		p.blockGrad(t, d, acts[i], da, acts[i].in, w[i], dw[i], s)
 		end = p.mem.at
 		p.mem.release(m)
-		p.clear(dw[i], acts[i].begin, acts[i].end)
+		p.discard(acts[i].begin, acts[i].end)
 	}
 	if p.since < len(w) {
-		p.clear(dw[p.since], m, end)
+		p.discard(m, end)
 	}
 }
 
-// clear takes what was kept between two marks and is not needed for a while:
-// an engine may lend it to the gradients of weights, if there are any.
-func (p pass) clear(dw block, from, to mark) {
-	if dw.mlp.fc1.w.Len == 0 {
-		return
-	}
+// discard gives up what was kept between two marks.
+func (p pass) discard(from, to mark) {
 	for _, spent := range p.mem.between(from, to) {
-		p.e.Zero(spent)
+		p.e.Discard(spent)
 	}
 }
