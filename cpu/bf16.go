@@ -14,7 +14,7 @@ const blockBF16 = 96 << 10
 // item. The sum over k of an element is one chain.
 func (e *Engine) matMulBF16(p product) {
 	t, pairs := e.bf16.tile, ceil(p.k, 2)
-	a, tsa, csa := e.packBF16(0, p.a, p.m, p.k, t.rows)
+	a, tsa, rsa, csa := e.left(p, t.rows)
 	b, panel, rsb := e.packBF16(1, p.b.t(), p.n, p.k, t.cols)
 	tiles, panels := ceil(p.m, t.rows), ceil(p.n, t.cols)
 	down := ceil(tiles, max(1, blockBF16/tsa))
@@ -33,7 +33,7 @@ func (e *Engine) matMulBF16(p product) {
 			}
 			run := func(i, tiles, m int) {
 				t.run(&a[i*tsa], &b[j*panel], &p.c.data[i*t.rows*p.c.row+j*t.cols], bias,
-					1, csa, tsa, rsb, p.c.row, pairs, tiles, m, n, p.add, p.clamp)
+					rsa, csa, tsa, rsb, p.c.row, pairs, tiles, m, n, p.add, p.clamp)
 			}
 			if whole > first {
 				run(first, whole-first, t.rows)
@@ -43,6 +43,25 @@ func (e *Engine) matMulBF16(p product) {
 			}
 		}
 	})
+}
+
+// left lays out the left factor: tile i begins at i·tsa, element (r, q) of it, a
+// pair, is at r·rsa + q·csa. Rows that are contiguous in k are only rounded.
+func (e *Engine) left(p product, height int) (a []float32, tsa, rsa, csa int) {
+	if p.a.row == 1 {
+		a, tsa, csa = e.packBF16(0, p.a, p.m, p.k, height)
+		return a, tsa, 1, csa
+	}
+	pairs := ceil(p.k, 2)
+	rsa = ceil(pairs, 16)*16 + 16
+	e.packed[0] = grow(e.packed[0], ceil(p.m, height)*height*rsa)
+	a = e.packed[0]
+	e.rows(p.m, p.k, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			e.bf16.round(&a[i*rsa], &p.a.data[i*p.a.row], p.k)
+		}
+	})
+	return a, height * rsa, rsa, 1
 }
 
 // packBF16 lays lines × depth elements of x into panels of so many lines, size
