@@ -11,13 +11,10 @@
 package cpu
 
 import (
-	"errors"
 	"fmt"
 	"runtime"
 	"slices"
 	"strings"
-
-	"sigla/backend"
 )
 
 // Options chooses how an engine computes; the zero value takes the best level
@@ -92,22 +89,6 @@ func (e *Engine) Level() string { return e.kern.level }
 func (e *Engine) Threads() int { return e.pool.threads }
 
 func (e *Engine) String() string { return "cpu " + e.kern.level }
-
-// Write implements backend.Backend.
-func (e *Engine) Write(dst backend.Buf, src []float32) {
-	backend.CheckWrite(dst, src)
-	copy(e.fill(dst), src)
-}
-
-// Read implements backend.Backend. It fails only after Close.
-func (e *Engine) Read(dst []float32, src backend.Buf) error {
-	backend.CheckRead(dst, src)
-	if e.closed {
-		return errors.New("read from a closed cpu engine")
-	}
-	copy(dst, e.data(src))
-	return nil
-}
 
 // Close implements backend.Backend: the threads end, and the memory is
 // collected with the last buffer.

@@ -1,6 +1,10 @@
 package cpu
 
-import "sigla/backend"
+import (
+	"errors"
+
+	"sigla/backend"
+)
 
 // Large memory is lent within the process. What was discarded or cleared keeps
 // its pages until something else needs some: then they move there, without a
@@ -18,6 +22,9 @@ type memory struct {
 	pages []page // of pageSize elements; none if the memory is small
 	blank spans  // what has to be cleared before it is read
 }
+
+// large reports whether memory is cleared when it is used and not before.
+func (m *memory) large() bool { return len(m.data) >= 2*pageSize }
 
 // A page is a part of memory that can be lent.
 type page struct {
@@ -99,16 +106,42 @@ func (e *Engine) Alloc(n int, _ backend.Use) backend.Buf {
 
 // Zero implements backend.Backend.
 func (e *Engine) Zero(dst backend.Buf) {
-	e.finish(false)
-	m, s := at(dst)
-	if len(m.pages) > 0 {
+	if m, s := at(dst); m.large() {
+		e.finish(false)
 		e.vacate(m, s)
 		m.blank.add(s)
 		return
 	}
-	for _, part := range giveBack(m.data[s.lo:s.hi]) {
-		e.clear(part)
+	e.clear(e.data(dst))
+}
+
+// Write implements backend.Backend. What is 0 and has to be 0 is left, as the
+// moments of tokens that no text has had are.
+func (e *Engine) Write(dst backend.Buf, src []float32) {
+	backend.CheckWrite(dst, src)
+	for lo := 0; lo < len(src); lo += chunk {
+		part := src[lo:min(len(src), lo+chunk)]
+		if b := dst.Slice(lo, len(part)); !e.blank(b) || !zeros(part) {
+			copy(e.fill(b), part)
+		}
 	}
+}
+
+// Read implements backend.Backend. It fails only after Close.
+func (e *Engine) Read(dst []float32, src backend.Buf) error {
+	backend.CheckRead(dst, src)
+	if e.closed {
+		return errors.New("read from a closed cpu engine")
+	}
+	for lo := 0; lo < len(dst); lo += chunk {
+		part := dst[lo:min(len(dst), lo+chunk)]
+		if b := src.Slice(lo, len(part)); e.blank(b) {
+			clear(part)
+		} else {
+			copy(part, e.data(b))
+		}
+	}
+	return nil
 }
 
 // Discard implements backend.Backend.
@@ -145,8 +178,13 @@ func (e *Engine) fill(b backend.Buf) []float32 {
 	return m.data[s.lo:s.hi:s.hi]
 }
 
-// blank reports whether b was cleared and has not been used since.
-func (e *Engine) blank(b backend.Buf) bool {
-	m, s := at(b)
-	return m.blank.covers(s)
+// blank reports whether all of b was cleared and has not been used since.
+func (e *Engine) blank(all ...backend.Buf) bool {
+	e.finish(false)
+	for _, b := range all {
+		if m, s := at(b); !m.blank.covers(s) {
+			return false
+		}
+	}
+	return true
 }

@@ -21,14 +21,18 @@ const tableSize = 16 << 20
 // ones: a product touches a row of each matrix at a time, and there are fewer
 // entries for small pages than rows.
 func newMemory(n int) *memory {
+	m := &memory{}
 	if n < 2*pageSize || n > tableSize {
-		return &memory{data: make([]float32, n)}
+		m.data = make([]float32, n)
+	} else {
+		x := make([]float32, n+pageSize-1)
+		skip := int(-uintptr(unsafe.Pointer(&x[0]))%hugePage) / 4
+		m.data, m.pages = x[skip:skip+n:skip+n], make([]page, n/pageSize)
+		_ = syscall.Madvise(raw(m.data[:len(m.pages)*pageSize]), syscall.MADV_HUGEPAGE) // else small ones do
 	}
-	x := make([]float32, n+pageSize-1)
-	skip := int(-uintptr(unsafe.Pointer(&x[0]))%hugePage) / 4
-	m := &memory{data: x[skip : skip+n : skip+n], pages: make([]page, n/pageSize)}
-	m.blank.add(span{0, len(m.pages) * pageSize})
-	_ = syscall.Madvise(raw(m.data[:len(m.pages)*pageSize]), syscall.MADV_HUGEPAGE) // else small ones do
+	if m.large() {
+		m.blank.add(span{0, n})
+	}
 	return m
 }
 
@@ -42,21 +46,6 @@ func move(to, from []float32) bool {
 		_ = syscall.Madvise(raw(from), syscall.MADV_DONTNEED)
 	}
 	return errno == 0
-}
-
-// giveBack clears a table by giving its pages back to the system, which gives
-// others, cleared, when it is used again. It returns what it has not cleared,
-// the ends.
-func giveBack(x []float32) (left [2][]float32) {
-	if len(x) <= tableSize {
-		return [2][]float32{x}
-	}
-	first := int(-uintptr(unsafe.Pointer(&x[0]))%hugePage) / 4
-	end := first + (len(x)-first)/pageSize*pageSize
-	if syscall.Madvise(raw(x[first:end]), syscall.MADV_DONTNEED) != nil {
-		return [2][]float32{x}
-	}
-	return [2][]float32{x[:first], x[end:]}
 }
 
 func raw(x []float32) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(&x[0])), 4*len(x)) }

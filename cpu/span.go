@@ -1,6 +1,9 @@
 package cpu
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // A span is the numbers lo … hi−1.
 type span struct{ lo, hi int }
@@ -8,14 +11,16 @@ type span struct{ lo, hi int }
 // spans are sorted and apart from each other.
 type spans []span
 
+// after is the number of the first span that ends behind lo.
+func (s spans) after(lo int) int {
+	i, _ := slices.BinarySearchFunc(s, lo+1, func(v span, lo int) int { return cmp.Compare(v.hi, lo) })
+	return i
+}
+
 // covers reports whether all of x is in s.
 func (s spans) covers(x span) bool {
-	for _, v := range s {
-		if v.lo <= x.lo && x.hi <= v.hi {
-			return true
-		}
-	}
-	return false
+	i := s.after(x.lo)
+	return i < len(s) && s[i].lo <= x.lo && x.hi <= s[i].hi
 }
 
 // add takes x in.
@@ -23,35 +28,31 @@ func (s *spans) add(x span) {
 	if x.hi <= x.lo {
 		return
 	}
-	i := 0
-	for i < len(*s) && (*s)[i].hi < x.lo {
-		i++
-	}
+	i := s.after(x.lo - 1) // one that ends at x.lo, too
 	j := i
-	for j < len(*s) && (*s)[j].lo <= x.hi {
+	for ; j < len(*s) && (*s)[j].lo <= x.hi; j++ {
 		x = span{min(x.lo, (*s)[j].lo), max(x.hi, (*s)[j].hi)}
-		j++
 	}
 	*s = slices.Replace(*s, i, j, x)
 }
 
 // cut takes x out and returns what of it was there.
 func (s *spans) cut(x span) (out []span) {
-	for i := 0; i < len(*s); i++ {
-		v := (*s)[i]
-		both := span{max(v.lo, x.lo), min(v.hi, x.hi)}
-		if both.hi <= both.lo {
-			continue
-		}
-		out = append(out, both)
-		var rest []span
-		for _, r := range []span{{v.lo, both.lo}, {both.hi, v.hi}} {
+	if x.hi <= x.lo {
+		return nil
+	}
+	var rest []span
+	i := s.after(x.lo)
+	j := i
+	for ; j < len(*s) && (*s)[j].lo < x.hi; j++ {
+		v := (*s)[j]
+		out = append(out, span{max(v.lo, x.lo), min(v.hi, x.hi)})
+		for _, r := range []span{{v.lo, x.lo}, {x.hi, v.hi}} {
 			if r.hi > r.lo {
 				rest = append(rest, r)
 			}
 		}
-		*s = slices.Replace(*s, i, i+1, rest...)
-		i += len(rest) - 1
 	}
+	*s = slices.Replace(*s, i, j, rest...)
 	return out
 }
