@@ -22,7 +22,7 @@ import (
 type Options struct {
 	Level   string
 	Threads int // at most runtime.GOMAXPROCS(0) are used
-	// BF16 has MatMul round both factors to bfloat16 where the processor
+	// BF16 has MatMul and attention round factors to bfloat16 where the processor
 	// multiplies these faster; sums stay float32. See Engine.Precision.
 	BF16 bool
 }
@@ -74,7 +74,7 @@ func New(o Options) (*Engine, error) {
 	return e, nil
 }
 
-// Precision is what MatMul multiplies in: "f32" or "bf16".
+// Precision is what MatMul and attention multiply in: "f32" or "bf16".
 func (e *Engine) Precision() string {
 	if e.bf16 != nil {
 		return "bf16"
