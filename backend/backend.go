@@ -122,9 +122,11 @@ type Backend interface {
 	// Read waits for everything issued, copies src into dst, and reports the
 	// first failure since the engine was made.
 	Read(dst []float32, src Buf) error
-	// Zero is dst = 0. Large memory may go back to the system until it is used
-	// again: what is not needed for a while should be cleared.
+	// Zero is dst = 0.
 	Zero(dst Buf)
+	// Discard says that x is not read before it is written again, until when it
+	// holds anything: its memory may be lent to other buffers.
+	Discard(x Buf)
 	// Close frees all memory. Buffers must not be used afterwards.
 	Close() error
 

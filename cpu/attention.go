@@ -14,11 +14,21 @@ const keyBlock = 256
 type attention struct {
 	backend.Attn
 	e          *Engine
+	multiply   func(s *scratch, p product)
 	scale      float32
 	q, k, v, y []float32
 	lse        []float32
 	dy         []float32
 	dq, dk, dv []float32
+}
+
+func (e *Engine) attention(s backend.Attn, y, lse, q, k, v backend.Buf) *attention {
+	a := &attention{Attn: s, e: e, multiply: e.multiply, scale: float32(1 / math.Sqrt(float64(s.Dim))),
+		q: e.data(q), k: e.data(k), v: e.data(v), y: e.data(y), lse: e.data(lse)}
+	if e.bf16 != nil && s.Dim >= leastBF16 && s.Keys >= leastBF16 {
+		a.multiply = e.multiplyBF16
+	}
+	return a
 }
 
 // queries is the view of q, or of what has its shape, from query i on.
@@ -52,8 +62,7 @@ func (a *attention) length(b int) int {
 // each (Milakov & Gimelshein 2018; Dao et al. 2022, algorithm 1).
 func (e *Engine) Attention(dst, lse, q, k, v backend.Buf, s backend.Attn) {
 	s.Check(dst, lse, q, k, v)
-	a := &attention{Attn: s, e: e, scale: float32(1 / math.Sqrt(float64(s.Dim))),
-		q: e.data(q), k: e.data(k), v: e.data(v), y: e.data(dst), lse: e.data(lse)}
+	a := e.attention(s, dst, lse, q, k, v)
 	heads := s.Batch * s.Heads
 	// The keys of a head are packed once per item: fewer items, less packing.
 	tile := e.kern.full().rows
@@ -86,7 +95,7 @@ func (a *attention) forward(s *scratch, b, h, q0, n int) {
 	for k0 := 0; k0 < length; k0 += keyBlock {
 		keys := min(keyBlock, length-k0)
 		score := view{scores, keys, 1}
-		a.e.multiply(s, product{m: n, n: keys, k: a.Dim, a: a.queries(a.q, b, h, q0), b: a.keys(a.k, b, h, k0).t(), c: score})
+		a.multiply(s, product{m: n, n: keys, k: a.Dim, a: a.queries(a.q, b, h, q0), b: a.keys(a.k, b, h, k0).t(), c: score})
 		for i := range n {
 			row := scores[i*keys:][:keys]
 			seen := a.seen(q0+i, k0, keys)
@@ -106,7 +115,7 @@ func (a *attention) forward(s *scratch, b, h, q0, n int) {
 			sums[i] += k.expSum(&row[0], seen, a.scale, highest[i])
 			s.yield(expAdds*seen, k.slice)
 		}
-		a.e.multiply(s, product{m: n, n: a.Dim, k: keys, a: score, b: a.keys(a.v, b, h, k0), c: y, add: k0 > 0})
+		a.multiply(s, product{m: n, n: a.Dim, k: keys, a: score, b: a.keys(a.v, b, h, k0), c: y, add: k0 > 0})
 	}
 	for i := range n {
 		k.scale(&y.data[i*y.row], &y.data[i*y.row], a.Dim, 1/sums[i])
@@ -120,9 +129,8 @@ func (a *attention) forward(s *scratch, b, h, q0, n int) {
 // gradients nobody else writes.
 func (e *Engine) AttentionGrad(dq, dk, dv, dy, y, lse, q, k, v backend.Buf, s backend.Attn) {
 	s.CheckGrad(dq, dk, dv, dy, y, lse, q, k, v)
-	a := &attention{Attn: s, e: e, scale: float32(1 / math.Sqrt(float64(s.Dim))),
-		q: e.data(q), k: e.data(k), v: e.data(v), y: e.data(y), lse: e.data(lse),
-		dy: e.data(dy), dq: e.data(dq), dk: e.data(dk), dv: e.data(dv)}
+	a := e.attention(s, y, lse, q, k, v)
+	a.dy, a.dq, a.dk, a.dv = e.data(dy), e.data(dq), e.data(dk), e.data(dv)
 	e.pool.run(s.Batch*s.Heads, func(w, item int) {
 		a.backward(&e.scratch[w], item/s.Heads, item%s.Heads)
 	})
@@ -164,8 +172,8 @@ func (a *attention) backwardBlock(s *scratch, b, h, q0, n, k0, keys int, p, dp, 
 	k := a.e.kern
 	prob, dscore := view{p, keys, 1}, view{dp, keys, 1}
 	q, key, dy := a.queries(a.q, b, h, q0), a.keys(a.k, b, h, k0), a.queries(a.dy, b, h, q0)
-	a.e.multiply(s, product{m: n, n: keys, k: a.Dim, a: q, b: key.t(), c: prob})
-	a.e.multiply(s, product{m: n, n: keys, k: a.Dim, a: dy, b: a.keys(a.v, b, h, k0).t(), c: dscore})
+	a.multiply(s, product{m: n, n: keys, k: a.Dim, a: q, b: key.t(), c: prob})
+	a.multiply(s, product{m: n, n: keys, k: a.Dim, a: dy, b: a.keys(a.v, b, h, k0).t(), c: dscore})
 	for i := range n {
 		x, dx := p[i*keys:][:keys], dp[i*keys:][:keys]
 		seen := a.seen(q0+i, k0, keys)
@@ -177,7 +185,7 @@ func (a *attention) backwardBlock(s *scratch, b, h, q0, n, k0, keys int, p, dp, 
 			s.yield(expAdds*seen, k.slice)
 		}
 	}
-	a.e.multiply(s, product{m: keys, n: a.Dim, k: n, a: prob.t(), b: dy, c: a.keys(a.dv, b, h, k0), add: add})
-	a.e.multiply(s, product{m: keys, n: a.Dim, k: n, a: dscore.t(), b: q, c: a.keys(a.dk, b, h, k0), add: add})
-	a.e.multiply(s, product{m: n, n: a.Dim, k: keys, a: dscore, b: key, c: a.queries(a.dq, b, h, q0), add: true})
+	a.multiply(s, product{m: keys, n: a.Dim, k: n, a: prob.t(), b: dy, c: a.keys(a.dv, b, h, k0), add: add})
+	a.multiply(s, product{m: keys, n: a.Dim, k: n, a: dscore.t(), b: q, c: a.keys(a.dk, b, h, k0), add: add})
+	a.multiply(s, product{m: n, n: a.Dim, k: keys, a: dscore, b: key, c: a.queries(a.dq, b, h, q0), add: true})
 }

@@ -11,13 +11,10 @@
 package cpu
 
 import (
-	"errors"
 	"fmt"
 	"runtime"
 	"slices"
 	"strings"
-
-	"sigla/backend"
 )
 
 // Options chooses how an engine computes; the zero value takes the best level
@@ -25,7 +22,7 @@ import (
 type Options struct {
 	Level   string
 	Threads int // at most runtime.GOMAXPROCS(0) are used
-	// BF16 has MatMul round both factors to bfloat16 where the processor
+	// BF16 has MatMul and attention round factors to bfloat16 where the processor
 	// multiplies these faster; sums stay float32. See Engine.Precision.
 	BF16 bool
 }
@@ -48,6 +45,7 @@ type Engine struct {
 	parts   []float32 // sums of blocks of rows, see sumBlocks
 	tiles   [][3]float64
 	late    postponed
+	spare   []spot       // pages that can be lent
 	bf16    *bf16Kernels // nil: multiply in float32
 	packed  [2][]float32 // factors in bfloat16, see matMulBF16
 	closed  bool
@@ -76,7 +74,7 @@ func New(o Options) (*Engine, error) {
 	return e, nil
 }
 
-// Precision is what MatMul multiplies in: "f32" or "bf16".
+// Precision is what MatMul and attention multiply in: "f32" or "bf16".
 func (e *Engine) Precision() string {
 	if e.bf16 != nil {
 		return "bf16"
@@ -92,46 +90,13 @@ func (e *Engine) Threads() int { return e.pool.threads }
 
 func (e *Engine) String() string { return "cpu " + e.kern.level }
 
-// memory is what Buf.Mem points to.
-type memory struct{ data []float32 }
-
-// Alloc implements backend.Backend; the use makes no difference.
-func (e *Engine) Alloc(n int, _ backend.Use) backend.Buf {
-	m := &memory{make([]float32, n)}
-	settle(m.data)
-	return backend.Buf{Mem: m, Len: n}
-}
-
-// Write implements backend.Backend.
-func (e *Engine) Write(dst backend.Buf, src []float32) {
-	backend.CheckWrite(dst, src)
-	copy(e.data(dst), src)
-}
-
-// Read implements backend.Backend. It fails only after Close.
-func (e *Engine) Read(dst []float32, src backend.Buf) error {
-	backend.CheckRead(dst, src)
-	if e.closed {
-		return errors.New("read from a closed cpu engine")
-	}
-	copy(dst, e.data(src))
-	return nil
-}
-
-// Zero implements backend.Backend.
-func (e *Engine) Zero(dst backend.Buf) {
-	for _, part := range vacate(e.data(dst)) {
-		e.clear(part)
-	}
-}
-
 // Close implements backend.Backend: the threads end, and the memory is
 // collected with the last buffer.
 func (e *Engine) Close() error {
 	if !e.closed {
 		e.closed, e.late = true, postponed{}
 		e.pool.close()
-		e.scratch, e.parts, e.tiles, e.packed = nil, nil, nil, [2][]float32{}
+		e.scratch, e.parts, e.tiles, e.packed, e.spare = nil, nil, nil, [2][]float32{}, nil
 	}
 	return nil
 }

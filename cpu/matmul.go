@@ -10,7 +10,12 @@ import (
 func (e *Engine) MatMul(dst, a, b backend.Buf, s backend.Mat) {
 	s.Check(dst, a, b)
 	p := product{m: s.M, n: s.N, k: s.K, add: s.Add, bias: e.data(s.Bias),
-		a: view{e.data(a), s.K, 1}, b: view{e.data(b), s.N, 1}, c: view{e.data(dst), s.N, 1}}
+		a: view{e.data(a), s.K, 1}, b: view{e.data(b), s.N, 1}, c: view{nil, s.N, 1}}
+	if s.Add && !e.blank(dst) {
+		p.c.data = e.data(dst)
+	} else {
+		p.add, p.c.data = false, e.fill(dst)
+	}
 	if s.TransA {
 		p.a = view{p.a.data, 1, s.M}
 	}

@@ -1,48 +1,55 @@
 package cpu
 
-import "testing"
+import (
+	"os"
+	"strconv"
+	"strings"
+	"testing"
 
-// What is cleared is 0, whole pages and ends, and nothing beside it changes.
-func TestZeroOfPages(t *testing.T) {
+	"sigla/backend"
+)
+
+// What was discarded makes room for what is written next: the process takes no
+// more of the system.
+func TestLentPagesAreNotTaken(t *testing.T) {
 	e := open(t, Options{})
-	const n = 4 * hugePage / 4 // values, of which some pages are not whole
-	all := e.Alloc(n, 1)
-	ones := make([]float32, n)
-	for i := range ones {
-		ones[i] = 1
+	const n = 16 * pageSize
+	values := make([]float32, n)
+	for i := range values {
+		values[i] = float32(i)
 	}
-	for _, d := range [][2]int{{0, n}, {1, n - 1}, {77, n - 500}, {hugePage / 4, hugePage / 2}, {5, 9}, {100, hugePage / 4}} {
-		e.Write(all, ones)
-		e.Zero(all.Slice(d[0], d[1]))
-		for i, v := range read(e, all) {
-			want := float32(1)
-			if i >= d[0] && i < d[0]+d[1] {
-				want = 0
-			}
-			if v != want {
-				t.Fatalf("Zero of %d values from %d on: element %d is %g, want %g", d[1], d[0], i, v, want)
-			}
+	var bufs [5]backend.Buf
+	for i := range bufs {
+		bufs[i] = e.Alloc(n, backend.Scratch)
+	}
+	e.Write(bufs[0], values)
+	begin := resident(t)
+	for round := range 20 {
+		from, to := bufs[round%len(bufs)], bufs[(round+1)%len(bufs)]
+		if round%2 == 0 {
+			e.Discard(from)
+		} else {
+			e.Zero(from)
 		}
+		e.Write(to, values)
+		if got := read(e, to.Slice(n-1, 1)); got[0] != n-1 {
+			t.Fatalf("round %d: the last is %g", round, got[0])
+		}
+	}
+	if more := resident(t) - begin; more > n {
+		t.Errorf("%d MB more are resident, of %d MB in use", more>>20, 4*n>>20)
 	}
 }
 
-// Whole pages go back to the system and come again cleared.
-func TestVacate(t *testing.T) {
-	x := make([]float32, 4*hugePage/4)
-	for i := range x {
-		x[i] = 1
+// resident is how many bytes of memory the process has.
+func resident(t *testing.T) int {
+	data, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Skip(err)
 	}
-	left := vacate(x)
-	cleared := len(x) - len(left[0]) - len(left[1])
-	if cleared < len(x)/2 {
-		t.Errorf("%d of %d values went back to the system", cleared, len(x))
+	pages, err := strconv.Atoi(strings.Fields(string(data))[1])
+	if err != nil {
+		t.Fatal(err)
 	}
-	for i, v := range x[len(left[0]) : len(left[0])+cleared] {
-		if v != 0 {
-			t.Fatalf("element %d is %g", i, v)
-		}
-	}
-	if small := x[:100]; len(vacate(small)[0]) != len(small) {
-		t.Error("a page that is not whole went back")
-	}
+	return pages * os.Getpagesize()
 }

@@ -25,13 +25,3 @@ func (e *Engine) finish(clamp bool) {
 		run(clamp)
 	}
 }
-
-// data returns the elements of b, nil for the zero Buf, when all that was
-// asked for is in them.
-func (e *Engine) data(b backend.Buf) []float32 {
-	e.finish(false)
-	if b.Mem == nil {
-		return nil
-	}
-	return b.Mem.(*memory).data[b.Off : b.Off+b.Len : b.Off+b.Len]
-}

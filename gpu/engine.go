@@ -132,6 +132,9 @@ func (e *engine) Zero(dst backend.Buf) {
 	})
 }
 
+// Discard implements backend.Backend; no memory is lent.
+func (e *engine) Discard(backend.Buf) {}
+
 // Close implements backend.Backend.
 func (e *engine) Close() error {
 	if e.closed {

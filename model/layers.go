@@ -54,12 +54,17 @@ func (p pass) linear(dst, x buf, l linear, rows, out, in int) {
 // linearGrad leaves dx alone if it is the zero Buf, as nothing in front learns,
 // and likewise what is frozen of dl.
 func (p pass) linearGrad(dx, dy, x buf, l, dl linear, rows, out, in int) {
+	p.linearGradTo(dx, dy, x, l, dl, rows, out, in, false)
+}
+
+// linearGradTo is linearGrad, and adds to dx if add is set.
+func (p pass) linearGradTo(dx, dy, x buf, l, dl linear, rows, out, in int, add bool) {
 	p.sumRows(dl.b, dy, rows, out)
 	if dl.w.Len > 0 {
 		p.e.MatMul(dl.w, dy, x, backend.Mat{M: out, N: in, K: rows, TransA: true, Add: true})
 	}
 	if dx.Len > 0 {
-		p.e.MatMul(dx, dy, l.w, backend.Mat{M: rows, N: in, K: out})
+		p.e.MatMul(dx, dy, l.w, backend.Mat{M: rows, N: in, K: out, Add: add})
 	}
 	if dl.low != nil {
 		p.lowRankGrad(dx, dy, x, l.low, dl.low, rows, out, in)
@@ -134,15 +139,14 @@ func (p pass) attention(t Tower, a attnActs, x, ctx buf, w attention, s backend.
 }
 
 // attentionGrad writes dx (through the queries) and dctx (through keys and
-// values); tmp is as long as dctx.
-func (p pass) attentionGrad(t Tower, dx, dctx, tmp buf, a, da attnActs, x, ctx buf, w, dw attention, s backend.Attn) {
+// values), or the sum of both if they are the same.
+func (p pass) attentionGrad(t Tower, dx, dctx buf, a, da attnActs, x, ctx buf, w, dw attention, s backend.Attn) {
 	D, nq, nk := t.Width, s.Batch*s.Queries, s.Batch*s.Keys
 	p.linearGrad(da.mix, da.out, a.mix, w.o, dw.o, nq, D, D)
 	p.e.AttentionGrad(da.q, da.k, da.v, da.mix, a.mix, a.lse, a.q, a.k, a.v, s)
 	p.linearGrad(dctx, da.v, ctx, w.v, dw.v, nk, D, D)
-	p.linearGrad(tmp, da.k, ctx, w.k, dw.k, nk, D, D)
-	p.e.Add(dctx, dctx, tmp)
-	p.linearGrad(dx, da.q, x, w.q, dw.q, nq, D, D)
+	p.linearGradTo(dctx, da.k, ctx, w.k, dw.k, nk, D, D, true)
+	p.linearGradTo(dx, da.q, x, w.q, dw.q, nq, D, D, dx == dctx)
 }
 
 type blockActs struct {
@@ -178,7 +182,8 @@ func (p pass) newBlock(t Tower, x buf, s backend.Attn) blockActs {
 func (p pass) newBlockGrad(t Tower, out buf, s backend.Attn) blockActs {
 	rows := s.Batch * s.Queries
 	a := blockActs{attn: p.newAttn(t, s), mid: p.mem.take(out.Len), out: out}
-	a.ln1.out, a.ln2.out = p.mem.take(out.Len), p.mem.take(out.Len)
+	a.ln2.out = p.mem.take(out.Len)
+	a.ln1.out = a.ln2.out // which is read before
 	a.mlp.gelu = p.mem.take(rows * t.MLP)
 	a.mlp.fc1 = a.mlp.gelu             // in place
 	a.mlp.out, a.attn.out = out, a.mid // a sum hands its gradient to both sides
@@ -211,8 +216,7 @@ func (p pass) blockGrad(t Tower, dx buf, a, da blockActs, x buf, w, dw block, s 
 	p.mlpGrad(t, da.ln2.out, a.mlp, da.mlp, a.ln2.out, w.mlp, dw.mlp, rows)
 	p.normGrad(t, da.mid, a.ln2, da.ln2, a.mid, w.ln2, dw.ln2, rows)
 	p.e.Add(da.mid, da.mid, da.out)
-	p.attentionGrad(t, dx, da.ln1.out, da.ln2.out, a.attn, da.attn, a.ln1.out, a.ln1.out, w.attn, dw.attn, s)
-	p.e.Add(da.ln1.out, da.ln1.out, dx)
+	p.attentionGrad(t, da.ln1.out, da.ln1.out, a.attn, da.attn, a.ln1.out, a.ln1.out, w.attn, dw.attn, s)
 	p.normGrad(t, dx, a.ln1, da.ln1, x, w.ln1, dw.ln1, rows)
 	p.e.Add(dx, dx, da.mid)
 }
@@ -249,20 +253,16 @@ func (p pass) encoderGrad(t Tower, d buf, acts []blockActs, w, dw []block, s bac
 		p.blockGrad(t, d, acts[i], da, acts[i].in, w[i], dw[i], s)
 		end = p.mem.at
 		p.mem.release(m)
-		p.clear(dw[i], acts[i].begin, acts[i].end)
+		p.discard(acts[i].begin, acts[i].end)
 	}
 	if p.since < len(w) {
-		p.clear(dw[p.since], m, end)
+		p.discard(m, end)
 	}
 }
 
-// clear takes what was kept between two marks and is not needed for a while:
-// an engine may lend it to the gradients of weights, if there are any.
-func (p pass) clear(dw block, from, to mark) {
-	if dw.mlp.fc1.w.Len == 0 {
-		return
-	}
+// discard gives up what was kept between two marks.
+func (p pass) discard(from, to mark) {
 	for _, spent := range p.mem.between(from, to) {
-		p.e.Zero(spent)
+		p.e.Discard(spent)
 	}
 }

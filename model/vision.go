@@ -146,8 +146,7 @@ func (p pass) attentionPoolGrad(c Config, dx buf, a *imageActs, dpooled buf, w, 
 	p.mlpGrad(t, da.poolLN.out, a.poolMLP, da.poolMLP, a.poolLN.out, w.pool.mlp, dw.pool.mlp, batch)
 	p.normGrad(t, da.pool.out, a.poolLN, da.poolLN, a.pool.out, w.pool.ln, dw.pool.ln, batch)
 	p.e.Add(da.pool.out, da.pool.out, dpooled)
-	tmp := dx // free until the last line
-	p.attentionGrad(t, da.query, da.ln.out, tmp, a.pool, da.pool, a.query, a.ln.out, w.pool.attn, dw.pool.attn, c.poolAttn(batch))
+	p.attentionGrad(t, da.query, da.ln.out, a.pool, da.pool, a.query, a.ln.out, w.pool.attn, dw.pool.attn, c.poolAttn(batch))
 	p.sumRows(dw.pool.probe, da.query, batch, t.Width)
 	p.normGrad(t, dx, a.ln, da.ln, a.encoded, w.imageLN, dw.imageLN, batch*c.ImageTokens())
 }

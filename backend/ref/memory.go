@@ -31,6 +31,9 @@ func (engine) Read(dst []float32, src backend.Buf) error {
 
 func (engine) Zero(dst backend.Buf) { clear(floats(dst)) }
 
+// Discard leaves what is no longer wanted.
+func (engine) Discard(backend.Buf) {}
+
 // Close leaves the memory to the garbage collector.
 func (engine) Close() error { return nil }
 
