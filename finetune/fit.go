@@ -1,6 +1,11 @@
 package finetune
 
-import "context"
+import (
+	"cmp"
+	"context"
+
+	"sigla/model"
+)
 
 // LinearOptions are how a Linear is learned to convergence: all photos at once,
 // as long as they are not too many. The rate is in logits. With these the
@@ -8,6 +13,32 @@ import "context"
 // 0.003, from 1 to 50 photos a label and from 10 to 100 labels.
 func LinearOptions() Options {
 	return Options{Steps: 200, Batch: 8192, LR: 2, Warmup: 5, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, Clip: -1}
+}
+
+// TowerOptions fills in what o leaves open of a run that changes the towers, over
+// so many photos: at most 32 a batch, 5 epochs, the rate of the depth. It looks at
+// the photos held back once an epoch.
+func TowerOptions(d Depth, rows int, o Options) Options {
+	rate := 1e-3
+	if d == DepthFull {
+		rate = 1e-5
+	}
+	o.Batch, o.Epochs, o.LR = cmp.Or(o.Batch, 32), cmp.Or(o.Epochs, 5), cmp.Or(o.LR, rate)
+	perEpoch := max(1, batches(rows, o.Batch))
+	o.ValidateEvery = perEpoch
+	o.Warmup = max(1, o.Epochs*perEpoch/10)
+	return o
+}
+
+// DefaultLoRA is what is trained of a model that learns low-rank updates from a
+// set, of rank 8 if rank is 0. Of labels, updates of the text tower alone brought
+// nearly all that those of both did, cost other classes least, and photos keep
+// their vectors (docs/TRAINING.md). Captions teach both towers.
+func DefaultLoRA(set Set, rank int, seed uint64) model.LoRA {
+	rank = cmp.Or(rank, 8)
+	return model.LoRA{
+		Rank: rank, Alpha: 2 * float64(rank), Targets: []string{"q", "v"}, Image: len(set.Labels) == 0, Text: true, Seed: seed,
+	}
 }
 
 // DefaultPrior was chosen on the training lists of two collections (docs/TRAINING.md).
