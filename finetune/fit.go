@@ -15,18 +15,28 @@ func LinearOptions() Options {
 	return Options{Steps: 200, Batch: 8192, LR: 2, Warmup: 5, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, Clip: -1}
 }
 
+// fewestSteps is how many steps low-rank updates take at least: 5 epochs of few
+// photos are too few.
+const fewestSteps = 200
+
 // TowerOptions fills in what o leaves open of a run that changes the towers, over
-// so many photos: at most 32 a batch, 5 epochs, the rate of the depth. It looks at
-// the photos held back once an epoch.
-func TowerOptions(d Depth, rows int, o Options) Options {
-	rate := 1e-3
-	if d == DepthFull {
-		rate = 1e-5
+// so many photos of a set: at most 32 a batch, 5 epochs, with DepthLoRA at least
+// 200 steps, the rate of the depth. It looks at the photos held back once an
+// epoch, of short epochs twenty times in all. Rate and steps for labels were chosen
+// on halves of the training lists (docs/TRAINING.md).
+func TowerOptions(d Depth, set Set, rows int, o Options) Options {
+	rate, steps := 1e-5, 1
+	if d == DepthLoRA {
+		rate, steps = 1e-3, fewestSteps
+		if len(set.Labels) > 0 {
+			rate = 3e-3
+		}
 	}
-	o.Batch, o.Epochs, o.LR = cmp.Or(o.Batch, 32), cmp.Or(o.Epochs, 5), cmp.Or(o.LR, rate)
+	o.Batch, o.LR = cmp.Or(o.Batch, 32), cmp.Or(o.LR, rate)
 	perEpoch := max(1, batches(rows, o.Batch))
-	o.ValidateEvery = perEpoch
-	o.Warmup = max(1, o.Epochs*perEpoch/10)
+	o.Epochs = cmp.Or(o.Epochs, max(5, (steps+perEpoch-1)/perEpoch))
+	all := o.Epochs * perEpoch
+	o.ValidateEvery, o.Warmup = max(perEpoch, all/20), max(1, all/10)
 	return o
 }
 

@@ -120,7 +120,7 @@ func (r trialRun) lora(holdOut bool) (s Scores, better bool) {
 		l.photos[p.Path] = model.Embedding(d.Images[i])
 	}
 	before := validate(r.T, l)
-	o := TowerOptions(DepthLoRA, l.Rows(), Options{Seed: r.seed})
+	o := TowerOptions(DepthLoRA, d.Set, l.Rows(), Options{Seed: r.seed})
 	o.ValidateEvery = 0
 	run, err := New("", l, record(o))
 	if err != nil {
