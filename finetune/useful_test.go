@@ -187,6 +187,21 @@ func (u *unseenModel) clothing() *collection {
 	})
 }
 
+// halve has every other photo of the training list measured on, and the test list
+// have no part in anything.
+func (c *collection) halve() {
+	var learn []int
+	c.test = nil
+	for k, i := range c.train {
+		if k%2 == 0 {
+			learn = append(learn, i)
+		} else {
+			c.test = append(c.test, i)
+		}
+	}
+	c.train = learn
+}
+
 // TestPriors measures priors on halves of the training lists, and writes the table
 // of docs/TRAINING.md. The test lists have no part in it.
 func TestPriors(t *testing.T) {
@@ -196,16 +211,7 @@ func TestPriors(t *testing.T) {
 		name string
 		*collection
 	}{{"caltech101", u.caltech101()}, {"clothing", u.clothing()}} {
-		var learn []int
-		c.test = nil
-		for k, i := range c.train {
-			if k%2 == 0 {
-				learn = append(learn, i)
-			} else {
-				c.test = append(c.test, i)
-			}
-		}
-		c.train = learn
+		c.halve()
 		for _, n := range shots {
 			text += fmt.Sprintf("| %s | %d |", c.name, n)
 			rows := c.examples(n, 1)

@@ -32,7 +32,7 @@ var ways = []struct {
 	{"head", func(r trialRun) (Scores, int) { return r.learned(LinearHead) }},
 	{"head, gated", trialRun.gatedHead},
 	{"lora", func(r trialRun) (Scores, int) {
-		s, _ := r.lora(false)
+		s, _ := r.lora(Options{}, false)
 		return s, len(r.c.Labels)
 	}},
 	{"lora, gated", trialRun.gatedLoRA},
@@ -91,15 +91,16 @@ func (r trialRun) gatedHead() (Scores, int) {
 // gatedLoRA learns from four fifths of the examples, as sigla train does, and
 // has what was learned if the last fifth is ranked better.
 func (r trialRun) gatedLoRA() (Scores, int) {
-	if s, better := r.lora(true); better {
+	if s, better := r.lora(Options{}, true); better {
 		return s, len(r.c.Labels)
 	}
 	return r.scores(r.c.ZeroShot()), 0
 }
 
-// lora learns low-rank updates by the defaults, from all examples or with a
-// fifth held back, and says if average precision on that became better.
-func (r trialRun) lora(holdOut bool) (s Scores, better bool) {
+// lora learns low-rank updates, by the defaults where o leaves them, from all
+// examples or with a fifth held back, and says if average precision on that became
+// better.
+func (r trialRun) lora(o Options, holdOut bool) (s Scores, better bool) {
 	r.Helper()
 	e, err := cpu.New(cpu.Options{Threads: 1})
 	if err != nil {
@@ -120,7 +121,8 @@ func (r trialRun) lora(holdOut bool) (s Scores, better bool) {
 		l.photos[p.Path] = model.Embedding(d.Images[i])
 	}
 	before := validate(r.T, l)
-	o := TowerOptions(DepthLoRA, d.Set, l.Rows(), Options{Seed: r.seed})
+	o.Seed = r.seed
+	o = TowerOptions(DepthLoRA, d.Set, l.Rows(), o)
 	o.ValidateEvery = 0
 	run, err := New("", l, record(o))
 	if err != nil {
