@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,15 +27,7 @@ type towerMethod struct {
 	train *model.Trainer
 }
 
-// Defaults of what learns in the towers.
-const (
-	towerBatch  = 32
-	towerEpochs = 5
-	loraRank    = 8
-	loraRate    = 1e-3
-	fullRate    = 1e-5
-	towerCache  = 1 << 30 // bytes of photos that are kept ready
-)
+const towerCache = 1 << 30 // bytes of photos that are kept ready
 
 func newTowerMethod(ctx context.Context, l *lesson) (_ *towerMethod, err error) {
 	m := &towerMethod{l: l}
@@ -66,17 +57,13 @@ func (l *lesson) selectTensors(m *model.Model) (*model.Trainer, error) {
 	if l.setup.Depth == finetune.DepthFull {
 		return m.NewTrainer(l.setup.Tensors...)
 	}
-	rank := cmp.Or(l.setup.Rank, loraRank)
-	return m.NewLoRA(model.LoRA{
-		Rank: rank, Alpha: 2 * float64(rank), Targets: []string{"q", "v"}, Image: l.changesPhotos(), Text: true, Seed: l.setup.Seed,
-	})
+	return m.NewLoRA(finetune.DefaultLoRA(l.known.Set, l.setup.Rank, l.setup.Seed))
 }
 
 // changesPhotos reports whether the image tower learns, so that all photos have to
-// be embedded anew. Of labels, updates of the text tower alone brought nearly all
-// that those of both did, and cost other classes least (docs/TRAINING.md).
+// be embedded anew.
 func (l *lesson) changesPhotos() bool {
-	return l.setup.Depth == finetune.DepthFull || len(l.known.Labels) == 0
+	return l.setup.Depth == finetune.DepthFull || finetune.DefaultLoRA(l.known.Set, l.setup.Rank, l.setup.Seed).Image
 }
 
 func (m *towerMethod) towersOptions() finetune.TowersOptions {
@@ -99,17 +86,9 @@ func (m *towerMethod) options() finetune.Options { return m.l.towerRun() }
 // towerRun are the numbers of a run in the towers.
 func (l *lesson) towerRun() finetune.Options {
 	s := l.setup
-	o := finetune.Options{
-		Batch: cmp.Or(s.Batch, towerBatch), Epochs: cmp.Or(s.Epochs, towerEpochs), LR: cmp.Or(s.Rate, loraRate),
-		Seed: s.Seed, CheckpointEvery: time.Minute,
-	}
-	if s.Depth == finetune.DepthFull {
-		o.LR = cmp.Or(s.Rate, fullRate)
-	}
-	perEpoch := (len(l.learn) + o.Batch - 1) / o.Batch
-	o.ValidateEvery = max(1, perEpoch)
-	o.Warmup = max(1, o.Epochs*perEpoch/10)
-	return o
+	return finetune.TowerOptions(s.Depth, l.known.Set, len(l.learn), finetune.Options{
+		Batch: s.Batch, Epochs: s.Epochs, LR: s.Rate, Seed: s.Seed, CheckpointEvery: time.Minute,
+	})
 }
 
 func (m *towerMethod) plan(ctx context.Context) (ui.TrainPlan, error) {

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/csv"
-	"fmt"
 	"image"
 	_ "image/jpeg"
 	"math"
@@ -12,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -43,10 +41,10 @@ func sentence(class string) string {
 }
 
 // initialModel is a model before any training.
-func initialModel(t *testing.T, c model.Config, logScale, bias float32) *model.Model {
+func initialModel(t *testing.T, c model.Config, logScale, bias float32, seed uint64) *model.Model {
 	t.Helper()
 	dir := t.TempDir()
-	if err := model.WriteInitial(dir, c, model.Memory("starter", assets.Starter()), logScale, bias, 1); err != nil {
+	if err := model.WriteInitial(dir, c, model.Memory("starter", assets.Starter()), logScale, bias, seed); err != nil {
 		t.Fatal(err)
 	}
 	src, err := model.Dir(dir)
@@ -259,47 +257,12 @@ func rank(of []float32, others [][]float32, right int) int {
 
 // A model that knows nothing learns classes from captions, far above chance.
 func TestFromScratch(t *testing.T) {
-	m := initialModel(t, scratchConfig(), float32(math.Log(10)), -10)
+	m := initialModel(t, scratchConfig(), float32(math.Log(10)), -10, 1)
 	s := readScratch(t, m, 8, require.Rounds(300, 800, 6096))
 	o := Options{Epochs: 10, Batch: 64, LR: 1e-3, Warmup: 20, Decay: 1e-4, Seed: 1, ValidateEvery: -1}
 	row := s.train(t, m, model.Sigmoid, false, o)
 	t.Logf("%d rows, %d test photos of %d classes: %+v", len(s.rows), len(s.test), len(s.classes), row)
 	if chance := 1 / float64(len(s.classes)); row.accuracy < 2*chance || row.last > row.first/2 {
 		t.Errorf("accuracy %.3f, by chance %.3f; loss %.3f → %.3f", row.accuracy, chance, row.first, row.last)
-	}
-}
-
-// TestScratchTable compares losses, batches and biases. It takes long and is for
-// docs/TRAINING.md: SIGLA_SCRATCH has the number of epochs, -run chooses trials.
-func TestScratchTable(t *testing.T) {
-	epochs, err := strconv.Atoi(os.Getenv("SIGLA_SCRATCH"))
-	if err != nil {
-		t.Skip("SIGLA_SCRATCH has no number of epochs")
-	}
-	c := scratchConfig()
-	s := readScratch(t, initialModel(t, c, 0, 0), 101, 6096)
-	t.Logf("%d pairs, %d test photos of %d classes, %d captions held back", len(s.rows)-len(s.flickr), len(s.test), len(s.classes), len(s.flickr))
-	type trial struct {
-		loss  model.Loss
-		batch int
-		bias  float64
-		mask  bool
-	}
-	var trials []trial
-	for _, batch := range []int{16, 64, 256, 512} {
-		prior := -math.Log(float64(batch - 1))
-		trials = append(trials, trial{model.Softmax, batch, 0, false},
-			trial{model.Sigmoid, batch, -10, false}, trial{model.Sigmoid, batch, 0, false}, trial{model.Sigmoid, batch, prior, false},
-			trial{model.Sigmoid, batch, -10, true}, trial{model.Sigmoid, batch, prior, true})
-	}
-	for _, tr := range trials {
-		same := map[bool]string{false: "right", true: "left out"}[tr.mask]
-		t.Run(fmt.Sprintf("%s,%d,%.2f,%s", tr.loss, tr.batch, tr.bias, same), func(t *testing.T) {
-			o := Options{Epochs: epochs, Batch: tr.batch, LR: 1e-3, Decay: 1e-4, Seed: 1, ValidateEvery: -1}
-			o.Warmup = o.Epochs * batches(len(s.rows)-len(s.flickr), tr.batch) / 10
-			r := s.train(t, initialModel(t, c, float32(math.Log(10)), float32(tr.bias)), tr.loss, tr.mask, o)
-			t.Logf("| %s | %d | %.2f | %s | %.2f → %.3f | %.1f | %.2f | %.1f %% | %.0f %% | %.0f %% | %.0f |",
-				r.loss, r.batch, r.bias, same, r.first, r.last, r.temperature, r.b, 100*r.accuracy, 100*r.recall1, 100*r.five, r.seconds)
-		})
 	}
 }

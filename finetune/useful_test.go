@@ -112,106 +112,12 @@ func (c *collection) examples(n int, seed uint64) (photos []int) {
 	return photos
 }
 
-// A usefulTrial is what each way of learning makes of some examples, measured on the
-// photos of the test list.
-type usefulTrial struct {
-	figures map[string][][figures]float64 // by way, label
-	harmed  int                           // labels that rank surely worse with what the gate keeps
-	kept    int                           // labels of which it keeps a head
-}
-
-// ways are the columns of the table. Another way of learning is another line: it
-// is given the examples and says how it scores the photos of the test list.
-var ways = []struct {
-	name  string
-	learn func(t *testing.T, e *cpu.Engine, c *collection, rows []int) Heads
-}{
-	{"zero-shot", func(_ *testing.T, _ *cpu.Engine, c *collection, _ []int) Heads { return c.ZeroShot() }},
-	{"calibrate", func(t *testing.T, e *cpu.Engine, c *collection, rows []int) Heads {
-		return c.learned(t, e, Calibrate, rows)
-	}},
-	{"prototype", func(t *testing.T, e *cpu.Engine, c *collection, rows []int) Heads {
-		return c.learned(t, e, Prototype, rows)
-	}},
-	{"head", func(t *testing.T, e *cpu.Engine, c *collection, rows []int) Heads {
-		return c.learned(t, e, LinearHead, rows)
-	}},
-}
-
-// gatedWay is the last column: heads, where the gate keeps them.
-const gatedWay = "head, gated"
-
-func (c *collection) learned(t *testing.T, e *cpu.Engine, m Method, rows []int) Heads {
-	t.Helper()
-	l, err := NewLinear(e, c.Embedded, m, DefaultPrior, rows, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.fit(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	h, err := l.Heads()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return h
-}
-
-// try learns from n examples of each class.
-func (c *collection) try(t *testing.T, n int, seed uint64) usefulTrial {
-	t.Helper()
-	e, err := cpu.New(cpu.Options{Threads: 1}) // trials run beside each other
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Close()
-	rows := c.examples(n, seed)
-	r := usefulTrial{figures: make(map[string][][figures]float64)}
-	measure := func(name string, h Heads) Scores {
-		scores, err := h.Scores(e, at(c.Images, c.test))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i := range c.Labels {
-			r.figures[name] = append(r.figures[name], c.column(scores, i, c.test).measure(nil, 0))
-		}
-		return scores
-	}
-	var before Scores
-	var heads Heads
-	for i, w := range ways {
-		heads = w.learn(t, e, c, rows)
-		if scores := measure(w.name, heads); i == 0 {
-			before = scores
-		}
-	}
-	known := c.part(rows)
-	choice, err := Choose(context.Background(), e, known, LinearHead, DefaultPrior, seed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	gated, err := choice.Apply(context.Background(), e, c.Embedded, heads, DefaultPrior, rows)
-	if err != nil {
-		t.Fatal(err)
-	}
-	after := measure(gatedWay, gated)
-	report := c.Evaluate(c.test, slices.Repeat([]float64{0.5}, len(c.Labels)), before, after)
-	for i, v := range choice.Verdicts {
-		if v.As == LinearHead {
-			r.kept++
-		}
-		if report.Labels[i].Gain.High < 0 {
-			r.harmed++
-		}
-	}
-	return r
-}
-
 // unseenModel is the model that has not seen some classes, with the collections that
 // have test lists.
 type unseenModel struct {
 	t       *testing.T
 	e       *cpu.Engine
+	src     model.Source
 	m       *model.Model
 	caltech string          // folder
 	tests   map[string]bool // its test list
@@ -226,12 +132,13 @@ func openUnseen(t *testing.T) *unseenModel {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := model.Load(e, heldOut(t, require.Data(t, "starter-heldout")))
+	src := heldOut(t, require.Data(t, "starter-heldout"))
+	m, err := model.Load(e, src)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { m.Close() })
-	u := &unseenModel{t: t, e: e, m: m, caltech: require.Unpack(t, "train", "caltech101.tar")}
+	u := &unseenModel{t: t, e: e, src: src, m: m, caltech: require.Unpack(t, "train", "caltech101.tar")}
 	u.tests = listed(t, filepath.Join(u.caltech, "caltech101", "test.txt"))
 	return u
 }
@@ -280,6 +187,21 @@ func (u *unseenModel) clothing() *collection {
 	})
 }
 
+// halve has every other photo of the training list measured on, and the test list
+// have no part in anything.
+func (c *collection) halve() {
+	var learn []int
+	c.test = nil
+	for k, i := range c.train {
+		if k%2 == 0 {
+			learn = append(learn, i)
+		} else {
+			c.test = append(c.test, i)
+		}
+	}
+	c.train = learn
+}
+
 // TestPriors measures priors on halves of the training lists, and writes the table
 // of docs/TRAINING.md. The test lists have no part in it.
 func TestPriors(t *testing.T) {
@@ -289,16 +211,7 @@ func TestPriors(t *testing.T) {
 		name string
 		*collection
 	}{{"caltech101", u.caltech101()}, {"clothing", u.clothing()}} {
-		var learn []int
-		c.test = nil
-		for k, i := range c.train {
-			if k%2 == 0 {
-				learn = append(learn, i)
-			} else {
-				c.test = append(c.test, i)
-			}
-		}
-		c.train = learn
+		c.halve()
 		for _, n := range shots {
 			text += fmt.Sprintf("| %s | %d |", c.name, n)
 			rows := c.examples(n, 1)
@@ -326,8 +239,8 @@ func TestPriors(t *testing.T) {
 	}
 }
 
-// TestUsefulness measures zero-shot, calibration and heads on photos and classes
-// that the model has not seen, and writes the tables of docs/TRAINING.md.
+// TestUsefulness measures zero-shot, calibration, heads and low-rank updates on
+// photos and classes that the model has not seen, and writes the tables of docs/TRAINING.md.
 func TestUsefulness(t *testing.T) {
 	u := openUnseen(t)
 	caltech, clothing := u.caltech101(), u.clothing()
@@ -338,7 +251,7 @@ func TestUsefulness(t *testing.T) {
 	isInvented := func(name string) bool {
 		return slices.Contains(slices.Collect(maps.Values(invented)), name)
 	}
-	var tables usefulTables
+	tables := usefulTables{src: u.src}
 	trials := tables.run(t, "caltech101", caltech)
 	tables.add("caltech101: 20 classes that it has not seen", caltech, trials, among(unseenCaltech))
 	tables.add("five of them by invented names", caltech, trials, isInvented)

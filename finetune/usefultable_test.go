@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"sigla/model"
 )
 
 var (
@@ -18,8 +20,10 @@ var (
 // usefulTables are the tables of docs/TRAINING.md, a row for some classes and a
 // number of examples.
 type usefulTables struct {
-	rows                 []usefulRow
-	labels, kept, harmed int // over all trials
+	src    model.Source
+	rows   []usefulRow
+	labels int           // of all trials
+	trials []usefulTrial // all
 }
 
 type usefulRow struct {
@@ -39,11 +43,11 @@ func (u *usefulTables) run(t *testing.T, name string, c *collection) map[int][]u
 			for _, seed := range seeds {
 				t.Run(fmt.Sprintf("%d examples, seed %d", n, seed), func(t *testing.T) {
 					t.Parallel()
-					r := c.try(t, n, seed)
+					r := c.try(t, u.src, n, seed)
 					mu.Lock()
 					defer mu.Unlock()
 					trials[n] = append(trials[n], r)
-					u.labels, u.kept, u.harmed = u.labels+len(c.Labels), u.kept+r.kept, u.harmed+r.harmed
+					u.labels, u.trials = u.labels+len(c.Labels), append(u.trials, r)
 				})
 			}
 		}
@@ -84,7 +88,6 @@ func (u *usefulTables) text() string {
 		for _, w := range ways {
 			names = append(names, w.name)
 		}
-		names = append(names, gatedWay)
 		for _, name := range names {
 			fmt.Fprintf(&b, " %s |", name)
 		}
@@ -98,9 +101,20 @@ func (u *usefulTables) text() string {
 		}
 		b.WriteString("\n")
 	}
-	fmt.Fprintf(&b, "The gate kept a head for %d of %d labels of all trials (of one example it cannot say anything, and keeps none). With what it kept %d labels ranked the test photos worse than zero-shot by more than their 95 %% interval; of as many heads that are no better and no worse one would expect %.0f.\n",
-		u.kept, u.labels, u.harmed, 0.025*float64(u.kept))
+	u.harm(&b)
 	return b.String()
+}
+
+// harm says how many labels became worse by the ways that change their order.
+func (u *usefulTables) harm(b *strings.Builder) {
+	fmt.Fprintf(b, "Of %d labels of all trials, what was learned was used for so many, and so many of these ranked the test photos worse than zero-shot by more than their 95 %% interval; of as many that are no better and no worse one would expect the last column:\n\n| | used | worse | by chance |\n|---|---:|---:|---:|\n", u.labels)
+	for _, w := range ways[2:] { // no calibration changes the order
+		used, harmed := 0, 0
+		for _, trial := range u.trials {
+			used, harmed = used+trial.used[w.name], harmed+trial.harmed[w.name]
+		}
+		fmt.Fprintf(b, "| %s | %d | %d | %.0f |\n", w.name, used, harmed, 0.025*float64(used))
+	}
 }
 
 // cell is the mean over seeds of the mean over classes, and by how much seeds
