@@ -37,7 +37,7 @@ func Open(o Options) (Engine, error) {
 		return nil, errors.Join(err, e.Close())
 	}
 	e.tune(o.Cache)
-	e.info.FLOPS = e.tuning.GFLOPS * 1e9
+	e.info.FLOPS = e.tuning.fastest() * 1e9
 	return e, nil
 }
 
@@ -162,9 +162,11 @@ func (e *engine) run(k kernel) {
 	e.add(func(d *device) { d.run(k) })
 }
 
+// widest is how many work groups a dimension has at most; devices allow 65,535.
+const widest = 32768
+
 // spread lays work groups out in two dimensions, neither of which may be long.
 func (k kernel) spread(groups int) kernel {
-	const widest = 32768
 	k.x = min(groups, widest)
 	k.y = (groups + k.x - 1) / k.x
 	return k

@@ -3,6 +3,7 @@
 package gpu
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"os/exec"
@@ -15,6 +16,16 @@ import (
 	"sigla/internal/require"
 	"sigla/shaders"
 )
+
+// eachTile calls f with every tile as the only one.
+func eachTile(e *engine, f func()) {
+	was := e.tuning
+	for _, s := range was {
+		e.tuning = only(s)
+		f()
+	}
+	e.tuning = was
+}
 
 // everything issues every form of every kernel once; the sizes do not matter.
 func everything(e *engine) {
@@ -31,10 +42,17 @@ func everything(e *engine) {
 		if i&8 != 0 {
 			m.Bias = b[3].Slice(0, 12)
 		}
-		for _, t := range tiles {
-			e.tuning.Tile = t
+		if i&12 == 0 { // adding and the bias are at the end, whatever the tile
+			eachTile(e, func() {
+				e.MatMul(b[0], b[1].Slice(0, 64), b[2], m)
+				e.MatMul(b[0].Slice(1, 84), b[1].Slice(0, 56), b[2], backend.Mat{M: 7, N: 12, K: 8, TransA: m.TransA, TransB: m.TransB})
+			})
+		} else {
 			e.MatMul(b[0], b[1].Slice(0, 64), b[2], m)
 		}
+	}
+	for _, add := range []bool{false, true} { // in parts
+		e.MatMul(b[0].Slice(0, 1), e.temporary("many", 512), e.temporary("more", 512), backend.Mat{M: 1, N: 1, K: 512, TransA: true, Add: add})
 	}
 	for kind := backend.GELUTanh; kind <= backend.GELUQuick; kind++ {
 		e.GELU(b[0], b[1], kind)
@@ -108,21 +126,29 @@ func TestShadersAreValid(t *testing.T) {
 		}
 		collect(e)
 	}
-	used := make(map[string]bool)
-	dir := t.TempDir()
-	for _, key := range keys {
+	used, dir, said := make(map[string]bool), t.TempDir(), make(map[string]string)
+	args := []string{}
+	for i, key := range keys {
 		file, defines, _ := strings.Cut(key, "\n")
 		used[file] = true
 		var list []string
 		if defines != "" {
 			list = strings.Split(defines, "\n")
 		}
-		path := filepath.Join(dir, "shader.comp")
+		path := filepath.Join(dir, fmt.Sprintf("%d.comp", i))
+		said[path] = fmt.Sprintf("%s.comp %q", file, list)
 		if err := os.WriteFile(path, []byte(shaders.Source(file, list...)), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if out, err := exec.Command(tool, path).CombinedOutput(); err != nil {
-			t.Errorf("%s %q: %v\n%s", file, list, err, out)
+		args = append(args, path)
+	}
+	// It names a file on a line of its own, before what it says of it.
+	if out, err := exec.Command(tool, args...).CombinedOutput(); err != nil {
+		for line := range strings.Lines(string(out)) {
+			if name := strings.TrimSpace(line); said[name] != "" {
+				line = said[name] + "\n"
+			}
+			t.Error(line)
 		}
 	}
 	t.Logf("%d programs", len(keys))
