@@ -19,6 +19,8 @@ type engine struct {
 	storage Storage
 	scratch map[string]backend.Buf // memory of operations, by what it is for
 	closed  bool
+
+	dispatches int
 }
 
 // Built says whether this build has the engine.
@@ -43,6 +45,9 @@ func Open(o Options) (Engine, error) {
 
 // Info describes the device.
 func (e *engine) Info() Info { return e.info }
+
+// Dispatches implements Engine.
+func (e *engine) Dispatches() int { return e.dispatches }
 
 // Precision says how precisely it computes.
 func (e *engine) Precision() string {
@@ -159,6 +164,7 @@ func (e *engine) run(k kernel) {
 		}
 		k.bufs[i] = e.plain(fmt.Sprint("plain ", i), b)
 	}
+	e.dispatches++
 	e.add(func(d *device) { d.run(k) })
 }
 
