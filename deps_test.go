@@ -19,7 +19,8 @@ import (
 var rooms = map[string]string{
 	"backend":                 "",
 	"backend/ref":             "backend",
-	"backend/backendtest":     "backend backend/ref",
+	"backend/speed":           "backend",
+	"backend/backendtest":     "backend backend/ref backend/speed",
 	"cpu":                     "backend",
 	"shaders":                 "",
 	"gpu/egl":                 "",
@@ -42,7 +43,7 @@ var rooms = map[string]string{
 	"ui/chart":                "",
 	"ui/pixels":               "",
 	"ui":                      "finetune gallery gallery/* model ui/* assets",
-	"cli":                     "backend cpu gpu finetune model model/* gallery gallery/* ui ui/* assets internal/atomicfile",
+	"cli":                     "backend backend/speed cpu gpu finetune model model/* gallery gallery/* ui ui/* assets internal/atomicfile",
 	"internal/atomicfile":     "",
 	"internal/filelock":       "",
 	"internal/require":        "", // for tests: what a machine may lack

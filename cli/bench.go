@@ -28,14 +28,14 @@ func (a *app) benchCommand() *cobra.Command {
 	cmd = &cobra.Command{
 		Use:   "bench",
 		Short: "Measure what a model or a catalog costs on this machine",
-		Long: `Measure a model: how long it takes to open, to the first embedding, per photo at several batches and per text, and the memory of the whole program; beside it the most that the processor can do, measured in the same run, and the share of it that the model reaches. JSON is one object.
+		Long: `Measure a model: how long it takes to open, to the first embedding, per photo at several batches and per text, and the memory of the whole program; beside it the most that the processor, or the gpu that --device names, can do, measured in the same run, and the share of it that the model reaches, and the share of the rate of the fastest matrix product. Then each operation by itself, of SigLIP base's and the starter's shapes, with as many photos at a time as the device does in a moment, and the losses on as many pairs; on a gpu also what giving it work costs. JSON is one object.
 
 --random NAME measures a published model's shape without its weights: a checkpoint with random values is written to a temporary folder first, by another process, and removed at the end. With --output it is written to a folder that stays, and nothing is measured.
 
 --train full measures training instead: steps that move every weight, on batches of --batch photos of noise and as many texts; --train lora moves updates of rank 8 of the matrices q and v of both towers.
 
 --catalog N measures a catalog instead: N photos of one pixel and a catalog with a vector of 768 values for each are made up and written, likewise. Told are how long it takes to open it, to find that no file has changed, to load and to search all photos and half of them, beside the speed of reading the same memory; how long a step of the bias takes for 50 labels, whose counts are compared with a recount; and the memory of the whole program, without a model.`,
-		Example: "sigla bench\nsigla bench --random google/siglip-base-patch16-224\nsigla bench --random google/siglip-base-patch16-224 --output random\nsigla bench --random google/siglip-base-patch16-224 --train lora\nsigla bench --catalog 100000",
+		Example: "sigla bench\nsigla bench --device gpu\nsigla bench --random google/siglip-base-patch16-224\nsigla bench --random google/siglip-base-patch16-224 --output random\nsigla bench --random google/siglip-base-patch16-224 --train lora\nsigla bench --catalog 100000",
 		Args:    cobra.NoArgs,
 		Run: a.configured(func(ctx context.Context, _ []string) error {
 			sample, measure := cmd.Flags().Changed("catalog"), a.bench
@@ -179,7 +179,12 @@ type benchmark struct {
 	Open    float64    `json:"open_ms"`
 	First   float64    `json:"first_embedding_ms"` // from the start
 	Runs    []benchRun `json:"runs"`
-	Memory  int64      `json:"memory_bytes"` // 0: the system does not tell
+	Memory  int64      `json:"memory_bytes"` // with the model; 0: the system does not tell
+
+	AtOnce     int              `json:"operations_photos"` // photos that the operations have
+	Operations []benchOperation `json:"operations"`
+	Product    float64          `json:"product_flops"`    // of the fastest matrix product among them
+	Launch     *launchCost      `json:"launch,omitempty"` // nil: there is no device to give work to
 }
 
 // benchRun is the fastest of several runs on so many photos or texts at once.
@@ -189,6 +194,8 @@ type benchRun struct {
 	Each  float64 `json:"ms_each"`
 	Rate  float64 `json:"flops"` // a second
 	Share float64 `json:"share_of_peak"`
+
+	OfProduct float64 `json:"share_of_product"`
 }
 
 // bench measures a model and prints the result.
@@ -226,8 +233,16 @@ func measure(ctx context.Context, enc *encoder, start time.Time) (benchmark, err
 		b.Runs = append(b.Runs, benchRun{What: what, Batch: n, Each: millis(best) / float64(n), Rate: float64(n) * flops / best.Seconds()})
 		return err
 	}
-	for _, n := range []int{1, 4, 16} {
+	b.Launch = &launchCost{Photos: 8}
+	for _, n := range []int{1, 8, 16} {
 		batch := slices.Repeat([]any{photo}, n)
+		if d, ok := enc.engine.(dispatcher); ok && n == b.Launch.Photos {
+			before := d.Dispatches()
+			if _, err := enc.Embed(ctx, batch); err != nil {
+				return b, err
+			}
+			b.Launch.Count = d.Dispatches() - before
+		}
 		if err := add("photos", n, info.ImageFLOPs, func() error { _, err := enc.Embed(ctx, batch); return err }); err != nil {
 			return b, err
 		}
@@ -239,20 +254,22 @@ func measure(ctx context.Context, enc *encoder, start time.Time) (benchmark, err
 	if err := add("texts", len(texts), info.TextFLOPs, func() error { _, err := enc.Model.EmbedTexts(ctx, texts); return err }); err != nil {
 		return b, err
 	}
-	b.Peak, b.Memory = max(b.Peak, enc.engine.Peak()), peakMemory()
-	for i := range b.Runs {
-		b.Runs[i].Share = b.Runs[i].Rate / b.Peak
+	b.Memory = peakMemory()
+	if err := b.operations(ctx, enc.engine, 200*time.Millisecond); err != nil {
+		return b, err
 	}
+	b.Peak = max(b.Peak, enc.engine.Peak())
+	b.shares()
 	return b, nil
 }
 
-// benchmark writes one figure a line; CSV has the runs only.
+// benchmark writes one figure a line; CSV has the runs and the operations only.
 func (o *output) benchmark(b benchmark) error {
 	if o.format == "json" {
 		return o.object(b)
 	}
-	if err := o.header("what", "batch", "ms_each", "flops", "share_of_peak"); err != nil {
-		return err
+	if o.format == "csv" {
+		return o.benchmarkRows(b)
 	}
 	var text strings.Builder
 	fmt.Fprintf(&text, `model            %s: %s parameters
@@ -262,18 +279,35 @@ open             %.0f ms
 first embedding  %.0f ms after the start
 `, b.Model, millions(int64(b.Params)), b.Device, b.Threads, b.Peak/1e9, b.Open, b.First)
 	for _, r := range b.Runs {
-		if o.format == "csv" {
-			if err := o.row(r.What, strconv.Itoa(r.Batch), formatProbability(r.Each), formatProbability(r.Rate), formatProbability(r.Share)); err != nil {
-				return err
-			}
-		}
-		fmt.Fprintf(&text, "%-15s  %8.2f ms each  %6.1f GFLOP/s  %3.0f %% of the peak\n", fmt.Sprintf("%s × %d", r.What, r.Batch), r.Each, r.Rate/1e9, 100*r.Share)
+		fmt.Fprintf(&text, "%-15s  %8.2f ms each  %6.1f GFLOP/s  %5.1f %% of the peak  %5.1f %% of the product  %.1f/s\n",
+			fmt.Sprintf("%s × %d", r.What, r.Batch), r.Each, r.Rate/1e9, 100*r.Share, 100*r.OfProduct, 1e3/r.Each)
 	}
-	if o.format == "csv" {
-		return nil
+	fmt.Fprintf(&text, "memory           %s at most, of the whole program with the model\n", memorySize(b.Memory))
+	if l := b.Launch; l != nil {
+		fmt.Fprintf(&text, "launches         %.1f µs each; photos × %d have %d, %.1f %% of their time at most\n", l.Each, l.Photos, l.Count, 100*l.Share)
 	}
-	fmt.Fprintf(&text, "memory           %s at most, of the whole program\n", memorySize(b.Memory))
+	fmt.Fprintf(&text, "\noperations, of %d photos at a time; the fastest product %.1f GFLOP/s\n", b.AtOnce, b.Product/1e9)
+	for _, op := range b.Operations {
+		text.WriteString(op.text())
+	}
 	return o.text(text.String())
+}
+
+func (o *output) benchmarkRows(b benchmark) error {
+	if err := o.header("what", "batch", "ms_each", "flops", "share_of_peak", "share_of_product", "bytes_per_second"); err != nil {
+		return err
+	}
+	for _, r := range b.Runs {
+		if err := o.row(r.What, strconv.Itoa(r.Batch), formatProbability(r.Each), formatProbability(r.Rate), formatProbability(r.Share), formatProbability(r.OfProduct), ""); err != nil {
+			return err
+		}
+	}
+	for _, op := range b.Operations {
+		if err := o.row(op.Name, "1", formatProbability(op.Took), formatProbability(op.Rate), formatProbability(op.Share), formatProbability(op.Rate/b.Product), formatProbability(op.Bytes)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // memorySize is a number of bytes as text.
@@ -286,10 +320,11 @@ func memorySize(bytes int64) string {
 
 func millis(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e6 }
 
-// fastest runs something three times, and on until a second has passed.
+// fastest runs something three times, and on until a second has passed; on a slow
+// device less often.
 func fastest(ctx context.Context, run func() error) (time.Duration, error) {
 	best, begin := time.Duration(1<<62), time.Now()
-	for n := 0; n < 3 || time.Since(begin) < time.Second; n++ {
+	for n := 0; n == 0 || n < 3 && time.Since(begin) < 3*time.Second || time.Since(begin) < time.Second; n++ {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}

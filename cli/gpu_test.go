@@ -6,7 +6,9 @@ import (
 	"context"
 	"math"
 	"testing"
+	"time"
 
+	"sigla/backend/speed"
 	"sigla/gpu"
 	"sigla/internal/require"
 	"sigla/model"
@@ -46,5 +48,42 @@ func TestSoftwareScores(t *testing.T) {
 	}
 	if math.Abs(got-want) > 1e-5 || math.Abs(got-testProbability) > testTolerance {
 		t.Errorf("p is %g on %s and %g on %s", got, device.Device(), want, processor.Device())
+	}
+}
+
+// Operations are measured on the driver, and what giving it work costs.
+func TestSoftwareOperations(t *testing.T) {
+	e, err := gpu.Open(gpu.Options{Software: true})
+	if err != nil {
+		require.Missing(t, "gl", err.Error())
+	}
+	defer e.Close()
+	before := e.Dispatches()
+	e.Zero(e.Alloc(1, 0))
+	e.ReLU6(e.Alloc(1, 1), e.Alloc(1, 1))
+	if got := e.Dispatches() - before; got != 1 {
+		t.Errorf("one operation has %d dispatches", got)
+	}
+	b := benchmark{Launch: &launchCost{Photos: 8, Count: 100}, Runs: []benchRun{{What: "photos", Batch: 8, Each: 1e9}}}
+	var all []speed.Operation
+	for _, o := range append(speed.Operations(1), speed.Losses(32)...) {
+		if o.FLOPs < 2e7 && o.Bytes < 2e7 { // the rest takes long
+			all = append(all, o)
+		}
+	}
+	if err := b.timed(context.Background(), e, speed.NewStage(e), all, time.Nanosecond); err != nil {
+		t.Fatal(err)
+	}
+	b.shares()
+	if len(b.Operations) != len(all) || len(all) < 8 {
+		t.Errorf("%d of %d operations are measured", len(b.Operations), len(all))
+	}
+	for i, o := range b.Operations {
+		if o.Name != all[i].Name || o.Took <= 0 || (o.Rate > 0) == (o.Bytes > 0) || (o.Rate > 0) != (o.Share > 0) {
+			t.Errorf("%+v", o)
+		}
+	}
+	if b.Product <= 0 || b.Peak <= 0 || b.Launch == nil || b.Launch.Each <= 0 || b.Launch.Share <= 0 {
+		t.Errorf("product %g, peak %g, launch %+v", b.Product, b.Peak, b.Launch)
 	}
 }

@@ -70,6 +70,7 @@ func (e *engine) AttentionGrad(dq, dk, dv, dy, y, lse, q, k, v backend.Buf, s ba
 // masked runs a kernel of attention, whose binding 5 are the key lengths.
 func (e *engine) masked(s backend.Attn, k kernel) {
 	lens := append([]int32(nil), s.KeyLens...)
+	e.dispatches++
 	e.add(func(d *device) {
 		if lens != nil {
 			d.listed(5, lens)

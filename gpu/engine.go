@@ -19,6 +19,8 @@ type engine struct {
 	storage Storage
 	scratch map[string]backend.Buf // memory of operations, by what it is for
 	closed  bool
+
+	dispatches int
 }
 
 // Built says whether this build has the engine.
@@ -37,12 +39,15 @@ func Open(o Options) (Engine, error) {
 		return nil, errors.Join(err, e.Close())
 	}
 	e.tune(o.Cache)
-	e.info.FLOPS = e.tuning.GFLOPS * 1e9
+	e.info.FLOPS = e.tuning.fastest() * 1e9
 	return e, nil
 }
 
 // Info describes the device.
 func (e *engine) Info() Info { return e.info }
+
+// Dispatches implements Engine.
+func (e *engine) Dispatches() int { return e.dispatches }
 
 // Precision says how precisely it computes.
 func (e *engine) Precision() string {
@@ -162,12 +167,15 @@ func (e *engine) run(k kernel) {
 		}
 		k.bufs[i] = e.plain(fmt.Sprint("plain ", i), b)
 	}
+	e.dispatches++
 	e.add(func(d *device) { d.run(k) })
 }
 
+// widest is how many work groups a dimension has at most; devices allow 65,535.
+const widest = 32768
+
 // spread lays work groups out in two dimensions, neither of which may be long.
 func (k kernel) spread(groups int) kernel {
-	const widest = 32768
 	k.x = min(groups, widest)
 	k.y = (groups + k.x - 1) / k.x
 	return k

@@ -3,6 +3,7 @@
 package gpu
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -106,7 +107,13 @@ func TestCache(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.WriteFile(jsons[0], []byte(`{"Tile":{"PerRow":1000,"PerCol":1000,"Across":16,"Down":16,"Deep":16},"GFLOPS":5}`), 0o644); err != nil {
+	forged := want
+	forged[0].Tile.PerRow = 1000
+	data, err := json.Marshal(forged)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(jsons[0], data, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if got := cached(t, dir); !got.valid() {

@@ -60,6 +60,7 @@ type Engine interface {
 	Info() Info
 	Precision() string // "f32", or with what weights are stored as
 	Peak() float64     // floating-point operations a second on registers, measured now
+	Dispatches() int   // kernels that were issued so far
 }
 
 // A DeviceError is what Read returns when the device has failed: reset, out of

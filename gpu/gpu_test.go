@@ -23,3 +23,7 @@ func open(t testing.TB) backend.Backend {
 func TestSoftware(t *testing.T) {
 	backendtest.Run(t, func(t *testing.T) backend.Backend { return open(t) })
 }
+
+func BenchmarkEngine(b *testing.B) {
+	backendtest.Bench(b, func() backend.Backend { return open(b) })
+}

@@ -4,6 +4,7 @@ package gpu
 
 import (
 	"fmt"
+	"sync"
 
 	"sigla/backend"
 )
@@ -39,52 +40,126 @@ func (e *engine) SumRows(dst, x backend.Buf, rows, cols int) {
 
 // tile is the shape of a matrix product's work groups, see matmul.comp.
 type tile struct {
-	PerRow, PerCol int // values of an invocation
+	PerRow, PerCol int // values of an invocation: 4 or 8
 	Across, Down   int // invocations of a group
 	Deep           int // steps of k in shared memory
+	Prefetch       bool
 }
 
 func (t tile) rows() int { return t.PerRow * t.Down }
 func (t tile) cols() int { return t.PerCol * t.Across }
 
-func (t tile) defines() []string {
-	return []string{fmt.Sprint("RM ", t.PerRow), fmt.Sprint("RN ", t.PerCol), fmt.Sprint("TX ", t.Across),
-		fmt.Sprint("TY ", t.Down), fmt.Sprint("BK ", t.Deep)}
+// groups is how many work groups a product of m × n has.
+func (t tile) groups(m, n int) int {
+	return (m + t.rows() - 1) / t.rows() * ((n + t.cols() - 1) / t.cols())
 }
 
-// MatMul implements backend.Backend. k is cut so that no invocation loops for
-// long, rows so that no dispatch takes long: drivers stop those that do.
+// most is how many k an invocation may go over: for each Deep of them it takes as
+// many steps, one of the outer loop and two for each of its blocks.
+func (t tile) most() int {
+	blocks := (t.rows() + t.cols()) * t.Deep / 16
+	per := (blocks + t.Across*t.Down - 1) / (t.Across * t.Down)
+	return deepest / (t.Deep + 1 + 2*per) * t.Deep
+}
+
+func (t tile) defines() []string {
+	d := []string{fmt.Sprint("RM ", t.PerRow), fmt.Sprint("RN ", t.PerCol), fmt.Sprint("TX ", t.Across),
+		fmt.Sprint("TY ", t.Down), fmt.Sprint("BK ", t.Deep)}
+	if t.Prefetch {
+		d = append(d, "PREFETCH")
+	}
+	return d
+}
+
+// depth is how many k go into a dispatch at most, whatever its tile: how a sum is
+// cut must not depend on what was measured.
+var depth = sync.OnceValue(func() int {
+	most := deepest
+	for _, t := range tiles {
+		most = min(most, t.most())
+	}
+	return most / partUnit * partUnit
+})
+
+const (
+	partUnit  = 32      // of k: a multiple of every Deep
+	partLeast = 256     // k a part, or summing the parts costs more than it gains
+	filling   = 1 << 22 // values at work that keep a large device busy: 256 tiles of 128 × 128
+)
+
+// parts is how many pieces k is cut into that go to work groups of their own, and
+// how many k each has. Only gradients of weights are cut, whose k are all tokens of
+// a batch: what is computed for a photo must not depend on what else is in a batch.
+func parts(s backend.Mat) (count, each int) {
+	count = 1
+	if s.TransA && s.Bias.Mem == nil {
+		count = max(1, min(s.K/partLeast, filling/(s.M*s.N)))
+	}
+	each = ((s.K+count-1)/count + partUnit - 1) / partUnit * partUnit
+	each = min(each, depth())
+	return (min(s.K, count*each) + each - 1) / each, each
+}
+
+// MatMul implements backend.Backend. Parts of k are computed at the same time, and
+// then summed; what is too deep for them comes after, added to dst.
 func (e *engine) MatMul(dst, a, b backend.Buf, s backend.Mat) {
 	s.Check(dst, a, b)
-	const depth = 8192 // 3 loops a step of k, unrolled or not: below deepest
-	t := e.tuning.Tile
-	rows := max(1, int(e.tuning.work()/float64(2*s.N*min(s.K, depth)))/t.rows()) * t.rows()
-	for k := 0; k < s.K; k += depth {
-		defines := t.defines()
-		if s.TransA {
-			defines = append(defines, "TRANS_A")
+	count, each := parts(s)
+	for k := 0; k < s.K; k += count * each {
+		add, to := s.Add || k > 0, min(s.K, k+count*each)
+		if count == 1 {
+			e.product(dst, a, b, s, add, k, to, each)
+			s.Bias = backend.Buf{}
+			continue
 		}
-		if s.TransB {
-			defines = append(defines, "TRANS_B")
-		}
-		if s.Add || k > 0 {
+		count := (to - k + each - 1) / each
+		sums := e.temporary("parts", count*dst.Len)
+		e.product(sums, a, b, s, false, k, to, each)
+		defines := []string{"PARTS"}
+		if add {
 			defines = append(defines, "ACCUMULATE")
 		}
-		if s.Bias.Mem != nil && k == 0 {
-			defines = append(defines, "BIAS")
-		}
-		if packed(a) {
-			defines = append(defines, "PACKED_A", e.format())
-		}
-		if packed(b) {
-			defines = append(defines, "PACKED_B", e.format())
-		}
-		for r := 0; r < s.M; r += rows {
-			e.run(kernel{file: "matmul", defines: defines, packed: [12]bool{1: true, 2: true}, bufs: []backend.Buf{dst, a, b, s.Bias},
-				sizes: ints(s.M, s.N, s.K, r, k, min(s.K, k+depth)),
-				x:     (s.N + t.cols() - 1) / t.cols(), y: (min(rows, s.M-r) + t.rows() - 1) / t.rows()})
+		e.run(kernel{file: "elements", defines: defines, bufs: []backend.Buf{dst, sums}, sizes: ints(dst.Len, count)}.each(dst.Len))
+	}
+}
+
+// product multiplies for the k between from and to, each of them a part with a
+// result of its own. Rows are cut so that no dispatch takes long: drivers stop
+// those that do.
+func (e *engine) product(dst, a, b backend.Buf, s backend.Mat, add bool, from, to, each int) {
+	speed := e.tuning.of(s.M, s.N, min(to-from, each))
+	t := speed.Tile
+	defines := t.defines()
+	for _, d := range []struct {
+		name string
+		is   bool
+	}{{"TRANS_A", s.TransA}, {"TRANS_B", s.TransB}, {"ACCUMULATE", add}, {"BIAS", s.Bias.Mem != nil}, {"VEC", fours(dst, a, b, s)},
+		{"PACKED_A", packed(a)}, {"PACKED_B", packed(b)}, {e.format(), packed(a) || packed(b)}} {
+		if d.is {
+			defines = append(defines, d.name)
 		}
 	}
+	count := (to - from + each - 1) / each
+	rows := max(1, int(speed.work()/float64(2*s.N*(to-from)))/t.rows())
+	rows = min(rows, widest/count) * t.rows()
+	for r := 0; r < s.M; r += rows {
+		down := (min(rows, s.M-r) + t.rows() - 1) / t.rows()
+		e.run(kernel{file: "matmul", defines: defines, packed: [12]bool{1: true, 2: true}, bufs: []backend.Buf{dst, a, b, s.Bias},
+			sizes: ints(s.M, s.N, s.K, r, from, to, each, down),
+			x:     (s.N + t.cols() - 1) / t.cols(), y: down * count})
+	}
+}
+
+// fours reports whether all rows begin at multiples of four values.
+func fours(dst, a, b backend.Buf, s backend.Mat) bool {
+	alongA, alongB := s.K, s.N
+	if s.TransA {
+		alongA = s.M
+	}
+	if s.TransB {
+		alongB = s.K
+	}
+	return (alongA|alongB|s.N|dst.Off|a.Off|b.Off)%4 == 0
 }
 
 func ints(x ...int) []int32 {

@@ -51,6 +51,7 @@ func (e *engine) cosines(l pairTile, x, y backend.Buf) (labels, tile backend.Buf
 	e.run(kernel{file: "pairs", defines: []string{"LABELS"}, bufs: []backend.Buf{labels}, sizes: l.sizes()}.each(pairs))
 	if len(l.except) > 0 {
 		k := kernel{file: "pairs", defines: []string{"EXCEPT"}, bufs: []backend.Buf{labels}, sizes: l.sizes()}.each(len(l.except) / 3)
+		e.dispatches++
 		e.add(func(d *device) {
 			d.listed(1, l.except)
 			d.run(k)

@@ -3,6 +3,7 @@
 package gpu
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"os/exec"
@@ -16,6 +17,16 @@ import (
 	"sigla/shaders"
 )
 
+// eachTile calls f with every tile as the only one.
+func eachTile(e *engine, f func()) {
+	was := e.tuning
+	for _, s := range was {
+		e.tuning = only(s)
+		f()
+	}
+	e.tuning = was
+}
+
 // everything issues every form of every kernel once; the sizes do not matter.
 func everything(e *engine) {
 	n := 3 * 4 * 8
@@ -26,16 +37,7 @@ func everything(e *engine) {
 	e.CopyRows(b[0], b[1], 3, 4, 8, 8)
 	e.Add(b[0], b[1], b[2])
 	e.SumRows(b[0].Slice(0, 32), b[1], 3, 32)
-	for i := range 16 {
-		m := backend.Mat{M: 8, N: 12, K: 8, TransA: i&1 != 0, TransB: i&2 != 0, Add: i&4 != 0}
-		if i&8 != 0 {
-			m.Bias = b[3].Slice(0, 12)
-		}
-		for _, t := range tiles {
-			e.tuning.Tile = t
-			e.MatMul(b[0], b[1].Slice(0, 64), b[2], m)
-		}
-	}
+	products(e, b[:])
 	for kind := backend.GELUTanh; kind <= backend.GELUQuick; kind++ {
 		e.GELU(b[0], b[1], kind)
 		e.GELUGrad(b[0], b[1], b[2], kind)
@@ -74,14 +76,29 @@ func everything(e *engine) {
 	e.AdamW(b[0], b[1], b[2], b[3], backend.Adam{Step: 1})
 }
 
-// Every program that an engine makes is valid GLSL to the reference compiler,
-// which refuses what Mesa lets pass.
-func TestShadersAreValid(t *testing.T) {
-	tool, err := exec.LookPath("glslangValidator")
-	if err != nil {
-		require.Missing(t, "glslang", err.Error())
+// products issues matrix products in all forms.
+func products(e *engine, b []backend.Buf) {
+	for i := range 16 {
+		m := backend.Mat{M: 8, N: 12, K: 8, TransA: i&1 != 0, TransB: i&2 != 0, Add: i&4 != 0}
+		if i&8 != 0 {
+			m.Bias = b[3].Slice(0, 12)
+		}
+		if i&12 == 0 { // adding and the bias are at the end, whatever the tile
+			eachTile(e, func() {
+				e.MatMul(b[0], b[1].Slice(0, 64), b[2], m)
+				e.MatMul(b[0].Slice(1, 84), b[1].Slice(0, 56), b[2], backend.Mat{M: 7, N: 12, K: 8, TransA: m.TransA, TransB: m.TransB})
+			})
+		} else {
+			e.MatMul(b[0], b[1].Slice(0, 64), b[2], m)
+		}
 	}
-	var keys []string
+	for _, add := range []bool{false, true} { // in parts
+		e.MatMul(b[0].Slice(0, 1), e.temporary("many", 512), e.temporary("more", 512), backend.Mat{M: 1, N: 1, K: 512, TransA: true, Add: add})
+	}
+}
+
+// programs are the files and definitions of all programs.
+func programs(t *testing.T) (keys []string) {
 	collect := func(e *engine) {
 		e.wait(func(d *device) {
 			for key := range d.programs {
@@ -108,21 +125,40 @@ func TestShadersAreValid(t *testing.T) {
 		}
 		collect(e)
 	}
-	used := make(map[string]bool)
-	dir := t.TempDir()
-	for _, key := range keys {
+	return keys
+}
+
+// Every program that an engine makes is valid GLSL to the reference compiler,
+// which refuses what Mesa lets pass.
+func TestShadersAreValid(t *testing.T) {
+	tool, err := exec.LookPath("glslangValidator")
+	if err != nil {
+		require.Missing(t, "glslang", err.Error())
+	}
+	keys := programs(t)
+	used, dir, said := make(map[string]bool), t.TempDir(), make(map[string]string)
+	args := []string{}
+	for i, key := range keys {
 		file, defines, _ := strings.Cut(key, "\n")
 		used[file] = true
 		var list []string
 		if defines != "" {
 			list = strings.Split(defines, "\n")
 		}
-		path := filepath.Join(dir, "shader.comp")
+		path := filepath.Join(dir, fmt.Sprintf("%d.comp", i))
+		said[path] = fmt.Sprintf("%s.comp %q", file, list)
 		if err := os.WriteFile(path, []byte(shaders.Source(file, list...)), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if out, err := exec.Command(tool, path).CombinedOutput(); err != nil {
-			t.Errorf("%s %q: %v\n%s", file, list, err, out)
+		args = append(args, path)
+	}
+	// It names a file on a line of its own, before what it says of it.
+	if out, err := exec.Command(tool, args...).CombinedOutput(); err != nil {
+		for line := range strings.Lines(string(out)) {
+			if name := strings.TrimSpace(line); said[name] != "" {
+				line = said[name] + "\n"
+			}
+			t.Error(line)
 		}
 	}
 	t.Logf("%d programs", len(keys))

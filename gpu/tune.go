@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -15,34 +16,66 @@ import (
 	"sigla/internal/atomicfile"
 )
 
-// tuning is what was measured on a device.
-type tuning struct {
+// A speed is what was measured of a tile.
+type speed struct {
 	Tile   tile
-	GFLOPS float64 // of a matrix product with it
+	GFLOPS float64 // of a product that fills the device
+	Alone  float64 // seconds a work group takes for a step of k while nothing else runs
 }
 
-// tiles are the shapes that tune tries: 64 × 64, 128 × 128, 32 × 32 values a
-// group. Each fits the 32 KiB that every device shares within a group.
-var tiles = []tile{
-	{PerRow: 4, PerCol: 4, Across: 16, Down: 16, Deep: 16},
-	{PerRow: 8, PerCol: 8, Across: 16, Down: 16, Deep: 8},
-	{PerRow: 2, PerCol: 2, Across: 16, Down: 16, Deep: 16},
+// tuning is what was measured on a device, a speed for each of tiles.
+type tuning [len(tiles)]speed
+
+// tiles are the shapes that a product may have: 128 × 128 values a group with and
+// without loading ahead, 128 × 64, 64 × 64, and 32 × 32 for what is small. Each fits
+// the 32 KiB that every device shares within a group.
+var tiles = [...]tile{
+	{PerRow: 8, PerCol: 8, Across: 16, Down: 16, Deep: 16},
+	{PerRow: 8, PerCol: 8, Across: 16, Down: 16, Deep: 16, Prefetch: true},
+	{PerRow: 8, PerCol: 8, Across: 8, Down: 16, Deep: 16, Prefetch: true},
 	{PerRow: 8, PerCol: 4, Across: 16, Down: 8, Deep: 16},
+	{PerRow: 4, PerCol: 4, Across: 8, Down: 8, Deep: 32},
 }
 
-// untuned is a guess: the first tile, and speeds below those of any device.
-func untuned(software bool) tuning {
-	if software {
-		return tuning{tiles[0], 2}
+// untuned is a guess: tiles are equal, and slower than on any device.
+func untuned(software bool) (t tuning) {
+	for i := range t {
+		t[i] = speed{Tile: tiles[i], GFLOPS: 100, Alone: 1e-7}
+		if software {
+			t[i].GFLOPS = 2
+		}
 	}
-	return tuning{tiles[0], 100}
+	return t
+}
+
+// of is the speed of the tile that has a product of m × n values done first, each
+// of k steps: as many groups as it has, padded, at full speed, but not before a
+// group alone.
+func (t *tuning) of(m, n, k int) speed {
+	best, least := t[0], math.Inf(1)
+	for _, s := range t {
+		values := s.Tile.groups(m, n) * s.Tile.rows() * s.Tile.cols()
+		took := max(2*float64(values)/(s.GFLOPS*1e9), s.Alone) * float64(k)
+		if took < least {
+			best, least = s, took
+		}
+	}
+	return best
+}
+
+// fastest is what the fastest tile does, in GFLOP/s.
+func (t *tuning) fastest() (most float64) {
+	for _, s := range t {
+		most = max(most, s.GFLOPS)
+	}
+	return most
 }
 
 // work is how many floating point operations a dispatch may have to take about
 // 50 ms: drivers stop those that take seconds.
-func (t tuning) work() float64 { return 0.05e9 * t.GFLOPS }
+func (s speed) work() float64 { return 0.05e9 * s.GFLOPS }
 
-// tune takes the fastest tile, from the cache or by trying them all.
+// tune has the speeds of all tiles, from the cache or by trying them.
 func (e *engine) tune(cache string) {
 	path := ""
 	if cache != "" {
@@ -55,64 +88,75 @@ func (e *engine) tune(cache string) {
 			return
 		}
 	}
-	best := tuning{}
-	for _, t := range tiles {
-		if speed := e.try(t); speed > best.GFLOPS {
-			best = tuning{t, speed}
-		}
+	var found tuning
+	for i, t := range tiles {
+		found[i] = e.try(t)
 	}
-	if !best.valid() {
+	e.tuning = untuned(e.info.Software)
+	if !found.valid() {
 		return // it has failed: the next Read says why
 	}
-	e.tuning = best
+	e.tuning = found
 	if path == "" {
 		return
 	}
 	// A cache that cannot be written costs the next start a trial.
-	if data, err := json.Marshal(best); err == nil && os.MkdirAll(cache, 0o755) == nil {
+	if data, err := json.Marshal(found); err == nil && os.MkdirAll(cache, 0o755) == nil {
 		_ = atomicfile.Write(path, data, 0o644)
 	}
 }
 
-// valid refuses what is not one of ours: a file that somebody has changed must
-// not become a shader.
-func (t tuning) valid() bool {
-	for _, known := range tiles {
-		if t.Tile == known {
-			return t.GFLOPS > 0
+// valid refuses what is not ours: a file that somebody has changed must not become
+// a shader.
+func (t *tuning) valid() bool {
+	for i, s := range t {
+		if s.Tile != tiles[i] || !(s.GFLOPS > 0) || !(s.Alone > 0) {
+			return false
 		}
 	}
-	return false
+	return true
 }
 
-// try measures a tile on a product of the size of a layer's, in GFLOP/s; 0 if
-// the device has failed.
-func (e *engine) try(t tile) float64 {
-	m, n, k := 784, 768, 768
-	if e.info.Software {
-		m, n, k = 128, 128, 256
+// only is a tuning that takes no other tile.
+func only(s speed) (t tuning) {
+	for i := range t {
+		t[i] = s
 	}
-	e.tuning = tuning{t, untuned(e.info.Software).GFLOPS}
+	return t
+}
+
+// try measures a tile on a product of the size of a layer's, and on one group of it;
+// the zero speed if the device has failed.
+func (e *engine) try(t tile) speed {
+	m, n, k, times := 32*196, 768, 768, 4
+	if e.info.Software {
+		m, n, k, times = 128, 128, 256, 1
+	}
+	e.tuning = only(speed{t, untuned(e.info.Software)[0].GFLOPS, 1})
 	a, b, c := e.temporary("try a", m*k), e.temporary("try b", k*n), e.temporary("try c", m*n)
 	var one [1]float32
-	run := func() bool {
-		e.MatMul(c, a, b, backend.Mat{M: m, N: n, K: k, TransB: true})
-		return e.Read(one[:], c.Slice(0, 1)) == nil
-	}
-	if !run() { // the driver compiles at the first dispatch
-		return 0
-	}
-	var best time.Duration
-	for range 3 {
+	run := func(m, n, times int) float64 {
 		start := time.Now()
-		if !run() {
-			return 0
+		for range times {
+			e.MatMul(c.Slice(0, m*n), a.Slice(0, m*k), b.Slice(0, n*k), backend.Mat{M: m, N: n, K: k, TransB: true})
 		}
-		if d := time.Since(start); best == 0 || d < best {
-			best = d
+		if e.Read(one[:], c.Slice(0, 1)) != nil {
+			return math.Inf(1)
 		}
+		return time.Since(start).Seconds() / float64(times)
 	}
-	return 2 * float64(m) * float64(n) * float64(k) / best.Seconds() / 1e9
+	fastest := func(m, n, times int) float64 {
+		best := math.Inf(1)
+		for range 3 {
+			best = min(best, run(m, n, times))
+		}
+		return best
+	}
+	run(m, n, 1) // the driver compiles at the first dispatch
+	if full := fastest(m, n, times); !math.IsInf(full, 1) {
+		return speed{t, 2 * float64(m*n) * float64(k) / full / 1e9, fastest(t.rows(), t.cols(), 8*times) / float64(k)}
+	}
+	return speed{}
 }
 
 // programCache keeps compiled programs of one driver in a folder; the zero

@@ -54,6 +54,13 @@ void main() {
 #elif defined(COPY) // n: elements, columns, strides of dst and x
     int r = i / n[1], c = i % n[1];
     dst[off[0] + r * n[2] + c] = x[off[1] + r * n[3] + c];
+#elif defined(PARTS) // n: elements, parts of x that are summed
+    float sum = 0.0;
+    for (int p = 0; p < n[1]; p++) sum += x[off[1] + p * n[0] + i];
+#ifdef ACCUMULATE
+    sum += dst[off[0] + i];
+#endif
+    dst[off[0] + i] = sum;
 #elif defined(GELU)
     float v = x[off[1] + i];
     dst[off[0] + i] = v * gate(v).x;

@@ -1,80 +1,205 @@
-// dst[M, N] = op(a)·op(b) + bias, or dst += it: TY × TX invocations a work group,
-// RM × RN values an invocation, BK deep at a time in shared memory.
-// n: M, N, K; first row of the dispatch; k from and to.
+// dst[M, N] = op(a)·op(b) + bias, or dst += it. A work group of TY × TX invocations
+// has RM·TY rows and RN·TX columns, each invocation RM × RN of them in registers; BK
+// steps of k at a time go through shared memory, in blocks of 4 × 4 values. VEC says
+// that rows begin at multiples of four values: they are loaded four at a time.
+// PREFETCH loads the next step's blocks into registers while it computes this one.
+// Parts of k may go to groups of their own, which write a dst each.
+// n: M, N, K; first row of the dispatch; k from and to; k a part, groups of rows a part.
 layout(local_size_x = TX, local_size_y = TY) in;
-layout(std430, binding = 0) buffer Dst { float dst[]; };
-#ifdef PACKED_A
-layout(std430, binding = 1) readonly buffer A { uint a[]; };
-float left_(int i) { return stored(a[i / 2], i % 2); }
+
+#ifdef VEC
+#define FLOATS vec4
+#define WORDS uvec2
 #else
-layout(std430, binding = 1) readonly buffer A { float a[]; };
-float left_(int i) { return a[i]; }
+#define FLOATS float
+#define WORDS uint
+#endif
+layout(std430, binding = 0) buffer Dst { FLOATS dst[]; };
+#ifdef PACKED_A
+layout(std430, binding = 1) readonly buffer A { WORDS a[]; };
+#else
+layout(std430, binding = 1) readonly buffer A { FLOATS a[]; };
 #endif
 #ifdef PACKED_B
-layout(std430, binding = 2) readonly buffer B { uint b[]; };
-float right_(int i) { return stored(b[i / 2], i % 2); }
+layout(std430, binding = 2) readonly buffer B { WORDS b[]; };
 #else
-layout(std430, binding = 2) readonly buffer B { float b[]; };
-float right_(int i) { return b[i]; }
+layout(std430, binding = 2) readonly buffer B { FLOATS b[]; };
 #endif
 layout(std430, binding = 3) readonly buffer Bias { float bias[]; };
 
-const int BM = RM * TY, BN = RN * TX;
-shared float sa[BK][BM + 1];
-shared float sb[BK][BN + 1];
+// What a kind of element i of a buffer x is as numbers.
+#ifdef VEC
+vec4 unpacked(uvec2 w) { return vec4(stored(w.x, 0), stored(w.x, 1), stored(w.y, 0), stored(w.y, 1)); }
+#define PLAIN(x, i) x[(i) / 4]
+#define PACKED(x, i) unpacked(x[(i) / 4])
+// FOUR is four values of a row from the i-th on, of which have are there.
+#define FOUR(at, x, i, have) ((have) > 0 ? at(x, i) : vec4(0.0))
+#else
+#define PLAIN(x, i) x[i]
+#define PACKED(x, i) stored(x[(i) / 2], (i) % 2)
+#define FOUR(at, x, i, have) vec4((have) > 0 ? at(x, i) : 0.0, (have) > 1 ? at(x, (i) + 1) : 0.0, \
+    (have) > 2 ? at(x, (i) + 2) : 0.0, (have) > 3 ? at(x, (i) + 3) : 0.0)
+#endif
 
-void load(int row, int col, int k0) {
-    int lane = int(gl_LocalInvocationIndex);
-    for (int i = lane; i < BM * BK; i += TX * TY) {
+vec4 left4(int i, int have) {
+#ifdef PACKED_A
+    return FOUR(PACKED, a, i, have);
+#else
+    return FOUR(PLAIN, a, i, have);
+#endif
+}
+
+vec4 right4(int i, int have) {
+#ifdef PACKED_B
+    return FOUR(PACKED, b, i, have);
+#else
+    return FOUR(PLAIN, b, i, have);
+#endif
+}
+
+// The blocks of a step, those of a before those of b. Those whose rows go along k
+// are numbered along k, others across, so that neighbours read what lies together.
+const int BM = RM * TY, BN = RN * TX, DEEP = BK / 4;
+const int BLOCKS_A = DEEP * BM / 4, BLOCKS = BLOCKS_A + DEEP * BN / 4;
+const int PER = (BLOCKS + TX * TY - 1) / (TX * TY); // blocks an invocation
 #ifdef TRANS_A
-        int k = i / BM, m = i % BM, at = (k0 + k) * n[0] + row + m;
+ivec2 placeA(int i) { return ivec2(i / (BM / 4), i % (BM / 4)); } // k and m, by four
 #else
-        int k = i % BK, m = i / BK, at = (row + m) * n[2] + k0 + k;
+ivec2 placeA(int i) { return ivec2(i % DEEP, i / DEEP); }
 #endif
-        sa[k][m] = row + m < n[0] && k0 + k < n[5] ? left_(off[1] + at) : 0.0;
-    }
-    for (int i = lane; i < BN * BK; i += TX * TY) {
 #ifdef TRANS_B
-        int k = i % BK, c = i / BK, at = (col + c) * n[2] + k0 + k;
+ivec2 placeB(int i) { return ivec2(i % DEEP, i / DEEP); }
 #else
-        int k = i / BN, c = i % BN, at = (k0 + k) * n[1] + col + c;
+ivec2 placeB(int i) { return ivec2(i / (BN / 4), i % (BN / 4)); }
 #endif
-        sb[k][c] = col + c < n[1] && k0 + k < n[5] ? right_(off[2] + at) : 0.0;
+
+// The column more makes neighbours that store along k meet in half of the banks
+// only; all others meet in none.
+shared vec4 sa[BK][BM / 4 + 1];
+shared vec4 sb[BK][BN / 4 + 1];
+
+int row, col, end; // of the group: first row and column; where its k end
+mat4 block[PER];   // a row for each k
+
+void fetch(int k0) {
+    for (int p = 0; p < PER; p++) {
+        int i = int(gl_LocalInvocationIndex) + p * TX * TY;
+        if (i < BLOCKS_A) {
+            ivec2 at = placeA(i) * 4;
+            int k = k0 + at.x, m = row + at.y;
+#ifdef TRANS_A
+            int have = n[0] - m, from = off[1] + k * n[0] + m;
+            block[p] = mat4(left4(from, k < end ? have : 0), left4(from + n[0], k + 1 < end ? have : 0),
+                left4(from + 2 * n[0], k + 2 < end ? have : 0), left4(from + 3 * n[0], k + 3 < end ? have : 0));
+#else
+            int have = end - k, from = off[1] + m * n[2] + k;
+            block[p] = transpose(mat4(left4(from, m < n[0] ? have : 0), left4(from + n[2], m + 1 < n[0] ? have : 0),
+                left4(from + 2 * n[2], m + 2 < n[0] ? have : 0), left4(from + 3 * n[2], m + 3 < n[0] ? have : 0)));
+#endif
+        } else if (i < BLOCKS) {
+            ivec2 at = placeB(i - BLOCKS_A) * 4;
+            int k = k0 + at.x, c = col + at.y;
+#ifdef TRANS_B
+            int have = end - k, from = off[2] + c * n[2] + k;
+            block[p] = transpose(mat4(right4(from, c < n[1] ? have : 0), right4(from + n[2], c + 1 < n[1] ? have : 0),
+                right4(from + 2 * n[2], c + 2 < n[1] ? have : 0), right4(from + 3 * n[2], c + 3 < n[1] ? have : 0)));
+#else
+            int have = n[1] - c, from = off[2] + k * n[1] + c;
+            block[p] = mat4(right4(from, k < end ? have : 0), right4(from + n[1], k + 1 < end ? have : 0),
+                right4(from + 2 * n[1], k + 2 < end ? have : 0), right4(from + 3 * n[1], k + 3 < end ? have : 0));
+#endif
+        }
     }
+}
+
+void share() {
+    for (int p = 0; p < PER; p++) {
+        int i = int(gl_LocalInvocationIndex) + p * TX * TY;
+        if (i < BLOCKS_A) {
+            ivec2 at = placeA(i);
+            sa[4 * at.x][at.y] = block[p][0];
+            sa[4 * at.x + 1][at.y] = block[p][1];
+            sa[4 * at.x + 2][at.y] = block[p][2];
+            sa[4 * at.x + 3][at.y] = block[p][3];
+        } else if (i < BLOCKS) {
+            ivec2 at = placeB(i - BLOCKS_A);
+            sb[4 * at.x][at.y] = block[p][0];
+            sb[4 * at.x + 1][at.y] = block[p][1];
+            sb[4 * at.x + 2][at.y] = block[p][2];
+            sb[4 * at.x + 3][at.y] = block[p][3];
+        }
+    }
+}
+
+// Steps of loops are counted where they may be (see deepest in linear.go), so
+// what is done for each k has none.
+#if RN == 8
+#define ROW(i, x) sum[i][0] += (x) * right0; sum[i][1] += (x) * right1
+#else
+#define ROW(i, x) sum[i][0] += (x) * right0
+#endif
+#define ROWS(i, left) ROW(i, left.x); ROW(i + 1, left.y); ROW(i + 2, left.z); ROW(i + 3, left.w)
+
+void write(int r, int c, vec4 v, int to) {
+    if (r >= n[0] || c >= n[1]) return;
+    int at = to + r * n[1] + c;
+#ifdef VEC
+#ifdef BIAS
+    v += vec4(bias[off[3] + c], bias[off[3] + c + 1], bias[off[3] + c + 2], bias[off[3] + c + 3]);
+#endif
+#ifdef ACCUMULATE
+    v += dst[at / 4];
+#endif
+    dst[at / 4] = v;
+#else
+    for (int i = 0; i < min(4, n[1] - c); i++) {
+#ifdef BIAS
+        v[i] += bias[off[3] + c + i];
+#endif
+#ifdef ACCUMULATE
+        v[i] += dst[at + i];
+#endif
+        dst[at + i] = v[i];
+    }
+#endif
 }
 
 void main() {
     int tx = int(gl_LocalInvocationID.x), ty = int(gl_LocalInvocationID.y);
-    int row = n[3] + int(gl_WorkGroupID.y) * BM, col = int(gl_WorkGroupID.x) * BN;
-    float sum[RM][RN];
+    int part = int(gl_WorkGroupID.y) / n[7], from = n[4] + part * n[6];
+    row = n[3] + int(gl_WorkGroupID.y) % n[7] * BM;
+    col = int(gl_WorkGroupID.x) * BN;
+    end = min(n[5], from + n[6]);
+    vec4 sum[RM][RN / 4];
     for (int i = 0; i < RM; i++)
-        for (int j = 0; j < RN; j++) sum[i][j] = 0.0;
-    for (int k0 = n[4]; k0 < n[5]; k0 += BK) {
-        load(row, col, k0);
+        for (int j = 0; j < RN / 4; j++) sum[i][j] = vec4(0.0);
+#ifdef PREFETCH
+    fetch(from);
+#endif
+    for (int k0 = from; k0 < end; k0 += BK) {
+#ifndef PREFETCH
+        fetch(k0);
+#endif
+        barrier(); // the last step has been read
+        share();
         barrier();
+#ifdef PREFETCH
+        fetch(k0 + BK); // behind the end: nothing
+#endif
         for (int k = 0; k < BK; k++) {
-            float right[RN];
-            for (int j = 0; j < RN; j++) right[j] = sb[k][tx + j * TX];
-            for (int i = 0; i < RM; i++) {
-                float left = sa[k][ty + i * TY];
-                for (int j = 0; j < RN; j++) sum[i][j] += left * right[j];
-            }
-        }
-        barrier();
-    }
-    for (int i = 0; i < RM; i++) {
-        int r = row + ty + i * TY;
-        for (int j = 0; j < RN; j++) {
-            int c = col + tx + j * TX;
-            if (r >= n[0] || c >= n[1]) continue;
-            float v = sum[i][j];
-#ifdef BIAS
-            v += bias[off[3] + c];
+            vec4 right0 = sb[k][tx], left = sa[k][ty];
+#if RN == 8
+            vec4 right1 = sb[k][tx + TX];
 #endif
-#ifdef ACCUMULATE
-            v += dst[off[0] + r * n[1] + c];
+            ROWS(0, left);
+#if RM == 8
+            left = sa[k][ty + TY];
+            ROWS(4, left);
 #endif
-            dst[off[0] + r * n[1] + c] = v;
         }
     }
+    int to = off[0] + part * n[0] * n[1];
+    for (int i = 0; i < RM; i++)
+        for (int j = 0; j < RN / 4; j++)
+            write(row + (i / 4 * TY + ty) * 4 + i % 4, col + (j * TX + tx) * 4, sum[i][j], to);
 }
