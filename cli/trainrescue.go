@@ -122,7 +122,7 @@ func (t *trainRun) fallBack(ctx context.Context, was method, err error) (bool, e
 
 // say tells of a device that has failed, with the next event.
 func (t *trainRun) say(failed *gpu.DeviceError) {
-	t.note = fmt.Sprintf("%s failed: %v; the cpu trains from step %d on", failed.Renderer, failed.Err, t.run.Step())
+	t.note = fmt.Sprintf("on the cpu from step %d: %s failed: %v", t.run.Step(), failed.Renderer, failed.Err)
 	t.run.Note(t.note)
 }
 

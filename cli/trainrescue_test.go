@@ -123,8 +123,11 @@ func TestTrainingFallsBack(t *testing.T) {
 					t.Errorf("failed after %.0f %% of the reads: the curve is another one", 100*part)
 				}
 				last := fmt.Sprint(got.result.Notes)
-				if !strings.Contains(last, "fragile failed: it was reset; the cpu trains from step ") || len(notes) > 1 {
+				if !strings.Contains(last, "on the cpu from step ") || !strings.Contains(last, ": fragile failed: it was reset") || len(notes) > 1 {
 					t.Errorf("after %.0f %%: notes %q, of the result %s", 100*part, notes, last)
+				}
+				if n := len(got.warnings); n == 0 && len(notes) > 0 && part > 0 || n > 0 && !strings.HasPrefix(last, "["+got.warnings[n-1]) {
+					t.Errorf("after %.0f %%: warned of %q", 100*part, got.warnings)
 				}
 				if a, b := got.result.After, want.result.After; a != b {
 					t.Errorf("after %.0f %%: the result is %+v, want %+v", 100*part, a, b)
