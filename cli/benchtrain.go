@@ -62,7 +62,7 @@ type trainBenchmark struct {
 
 // benchTrain measures steps of training.
 func (a *app) benchTrain(ctx context.Context, src model.Source, t training) error {
-	engine, err := a.trainingEngine()
+	engine, err := a.towerEngine()
 	if err != nil {
 		return err
 	}

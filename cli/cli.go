@@ -105,15 +105,17 @@ func (a *app) fail(err error) {
 	a.complain(err)
 }
 
+// complain names what went wrong on standard error, from any goroutine.
 func (a *app) complain(err error) {
-	a.progress.clear()
-	for _, err := range apart(err) {
-		if crash := (*ui.Crash)(nil); errors.As(err, &crash) {
-			fmt.Fprintf(a.stderr, "sigla: panic: %s\n\n%s\n", printable(fmt.Sprint(crash.Value)), crash.Stack)
-			continue
+	a.progress.above(func() {
+		for _, err := range apart(err) {
+			if crash := (*ui.Crash)(nil); errors.As(err, &crash) {
+				fmt.Fprintf(a.stderr, "sigla: panic: %s\n\n%s\n", printable(fmt.Sprint(crash.Value)), crash.Stack)
+				continue
+			}
+			fmt.Fprintln(a.stderr, "sigla: "+printable(err.Error()))
 		}
-		fmt.Fprintln(a.stderr, "sigla: "+printable(err.Error()))
-	}
+	})
 }
 
 // apart returns the errors that were joined, each of which has a line.

@@ -38,17 +38,10 @@ func (a *app) device(ctx context.Context, processor *cpu.Engine) (engine, error)
 	case p == "int8":
 		return nil, errors.New("compute in int8: no engine does; use --precision f32")
 	}
-	switch d := a.settings.device; d {
-	case "gpu", "gpu:software":
-		software := d == "gpu:software"
-		if _, err := probe(ctx, software); err != nil {
-			return nil, fmt.Errorf("open device %s: %w; use --device cpu", d, err)
-		}
-		return gpu.Open(gpu.Options{Software: software, Storage: storage, Cache: gpuCache()})
-	case "auto":
-		if !gpu.Built || !a.gpuIsFaster(ctx, processor) {
-			break
-		}
+	switch {
+	case a.wantsGPU():
+		return a.gpu(ctx, storage)
+	case a.settings.device == "auto" && gpu.Built && a.gpuIsFaster(ctx, processor):
 		e, err := gpu.Open(gpu.Options{Storage: storage, Cache: gpuCache()})
 		if err == nil {
 			return e, nil
@@ -59,6 +52,29 @@ func (a *app) device(ctx context.Context, processor *cpu.Engine) (engine, error)
 		return nil, fmt.Errorf("compute in %s: the cpu engine has f32 only; use --precision f32", storage)
 	}
 	return processor, nil
+}
+
+// wantsGPU reports whether --device asks for a gpu, and for nothing else.
+func (a *app) wantsGPU() bool {
+	return a.settings.device == "gpu" || a.settings.device == "gpu:software"
+}
+
+// gpu opens the device that --device asks for.
+func (a *app) gpu(ctx context.Context, storage gpu.Storage) (engine, error) {
+	e, err := openGPU(ctx, gpu.Options{Software: a.settings.device == "gpu:software", Storage: storage, Cache: gpuCache()})
+	if err != nil {
+		return nil, fmt.Errorf("open device %s: %w; use --device cpu", a.settings.device, err)
+	}
+	return e, nil
+}
+
+// openGPU opens a device that did not end a child process. Tests put another in
+// its place: what is to be done when a device fails can be tried without one.
+var openGPU = func(ctx context.Context, o gpu.Options) (engine, error) {
+	if _, err := probe(ctx, o.Software); err != nil {
+		return nil, err
+	}
+	return gpu.Open(o)
 }
 
 // gpuCache is where the gpu engine keeps what it has compiled and measured.

@@ -32,7 +32,8 @@ type encoder struct {
 // A rescue loads a model again.
 type rescue struct {
 	reload func() (*model.Model, error)
-	mu     sync.Mutex // while it runs
+	tell   func(error) // of a device that has failed; nil: Device says so
+	mu     sync.Mutex  // while it runs
 	spare  atomic.Pointer[model.Model]
 }
 
@@ -56,19 +57,26 @@ func rescued[T any](e *encoder, work func(m *model.Model) (T, error)) (T, error)
 	m := e.rescue.spare.Load()
 	if m == nil {
 		result, err := work(e.Model)
-		var failed *gpu.DeviceError
-		if !errors.As(err, &failed) {
+		failed := deviceFailure(err)
+		if failed == nil {
 			return result, err
 		}
-		if m, err = e.fallBack(); err != nil {
+		if m, err = e.fallBack(failed); err != nil {
 			return result, errors.Join(failed, err)
 		}
 	}
 	return work(m)
 }
 
+// deviceFailure is the failure of a device in err; nil if it is none.
+func deviceFailure(err error) *gpu.DeviceError {
+	var failed *gpu.DeviceError
+	errors.As(err, &failed)
+	return failed
+}
+
 // fallBack loads the model onto the processor, once.
-func (e *encoder) fallBack() (*model.Model, error) {
+func (e *encoder) fallBack(failed *gpu.DeviceError) (*model.Model, error) {
 	e.rescue.mu.Lock()
 	defer e.rescue.mu.Unlock()
 	if m := e.rescue.spare.Load(); m != nil {
@@ -84,6 +92,9 @@ func (e *encoder) fallBack() (*model.Model, error) {
 		return nil, fmt.Errorf("go on with the cpu: %w", err)
 	}
 	e.rescue.spare.Store(m)
+	if e.rescue.tell != nil {
+		e.rescue.tell(fmt.Errorf("%w; the cpu goes on", failed))
+	}
 	return m, nil
 }
 
@@ -127,7 +138,11 @@ func (a *app) open(ctx context.Context) (*encoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.use(ctx, src)
+	e, err := a.use(ctx, src)
+	if err == nil {
+		e.rescue.tell = a.complain
+	}
+	return e, err
 }
 
 // use loads a model with the adapter that the settings name.
@@ -180,19 +195,6 @@ func (a *app) loadOn(device engine, processor *cpu.Engine, src model.Source) (*e
 	return e, nil
 }
 
-// loadToTrain puts a model onto an engine to be trained on: the gpu if it is asked
-// for, else the processor's.
-func (a *app) loadToTrain(ctx context.Context, src model.Source) (*encoder, error) {
-	if d := a.settings.device; d == "gpu" || d == "gpu:software" {
-		return a.load(ctx, src)
-	}
-	engine, err := a.trainingEngine()
-	if err != nil {
-		return nil, err
-	}
-	return a.loadOn(engine, engine, src)
-}
-
 // loadOnCPU puts a model onto the processor.
 func (a *app) loadOnCPU(src model.Source) (*model.Model, error) {
 	processor, err := a.engine()
@@ -230,9 +232,9 @@ func (a *app) engine() (*cpu.Engine, error) {
 	return a.cpuEngine(false)
 }
 
-// trainingEngine is engine for training, which multiplies in bf16 where the
+// towerEngine is engine for training the towers, which multiplies in bf16 where the
 // processor is faster at it, unless f32 is asked for.
-func (a *app) trainingEngine() (*cpu.Engine, error) {
+func (a *app) towerEngine() (*cpu.Engine, error) {
 	switch p := a.settings.precision; p {
 	case "auto", "", "bf16":
 		return a.cpuEngine(true)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sigla/backend"
 	"sigla/finetune"
 	"sigla/gallery"
 	"sigla/gallery/label"
@@ -237,7 +238,14 @@ func (e *evaluator) learn(ctx context.Context, g *gallery.Gallery, enc *encoder)
 	if err != nil {
 		return err
 	}
-	c, err := finetune.Choose(ctx, enc.engine, d, finetune.Method(e.opt.depth), finetune.DefaultPrior, e.opt.seed)
+	choose := func(by backend.Backend) (finetune.Choice, error) {
+		return finetune.Choose(ctx, by, d, finetune.Method(e.opt.depth), finetune.DefaultPrior, e.opt.seed)
+	}
+	c, err := choose(enc.engine)
+	if failed := deviceFailure(err); failed != nil {
+		e.complain(fmt.Errorf("%w; the cpu goes on", failed))
+		c, err = choose(enc.cpu)
+	}
 	if err != nil {
 		return err
 	}

@@ -144,6 +144,7 @@ func (a *app) runTrain(ctx context.Context, args []string, opt *trainOptions) (e
 		return err
 	}
 	defer enc.Close()
+	enc.rescue.tell = a.complain
 	g := catalogued(dataDir())
 	defer a.closeCatalogued(g)
 	g.UseModel(enc.catalogModel())
@@ -349,14 +350,18 @@ func resultText(r ui.TrainResult, name string) string {
 }
 
 // measure times some steps of a run in the towers.
-func (l *lesson) measure(ctx context.Context, p *ui.TrainPlan) (err error) {
-	m, err := newTowerMethod(ctx, l)
+func (l *lesson) measure(ctx context.Context, p *ui.TrainPlan) error {
+	timed := finetune.Plan{Steps: p.Steps}
+	_, err := l.onDevice(ctx, func(l *lesson) (err error) {
+		m, err := newTowerMethod(ctx, l)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, m.close()) }()
+		timed.PerEpoch = max(1, p.Steps/m.options().Epochs)
+		return timed.Measure(ctx, m.Towers, m.options())
+	})
 	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, m.close()) }()
-	timed := finetune.Plan{Steps: p.Steps, PerEpoch: max(1, p.Steps/m.options().Epochs)}
-	if err := timed.Measure(ctx, m.Towers, m.options()); err != nil {
 		return err
 	}
 	p.Time = timed.Whole

@@ -100,16 +100,20 @@ func (t *trainer) take(wish ui.TrainWish) *lesson {
 
 // foresee plans what is not begun. Depths that change the towers are not loaded
 // for it.
-func (l *lesson) foresee(ctx context.Context) (ui.TrainPlan, error) {
+func (l *lesson) foresee(ctx context.Context) (p ui.TrainPlan, err error) {
 	if l.towers() {
 		return l.planTowers(ctx)
 	}
-	m, err := newLinearMethod(ctx, l)
-	if err != nil {
-		return ui.TrainPlan{}, err
-	}
-	defer m.close()
-	return m.plan(ctx)
+	_, err = l.onDevice(ctx, func(l *lesson) error {
+		m, err := newLinearMethod(ctx, l)
+		if err != nil {
+			return err
+		}
+		defer m.close()
+		p, err = m.plan(ctx)
+		return err
+	})
+	return p, err
 }
 
 // Begin implements ui.Trainer.

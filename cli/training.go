@@ -15,6 +15,7 @@ import (
 	"sigla/finetune"
 	"sigla/gallery"
 	"sigla/gallery/label"
+	"sigla/gpu"
 	"sigla/model"
 	"sigla/ui"
 )
@@ -35,8 +36,9 @@ type lesson struct {
 	learn []int // photos of known
 	held  []int
 
-	hint      string      // how a person says that absent tags are wrong
-	warnPhoto func(error) // told of photos that cannot be read; may be nil
+	failed    *gpu.DeviceError // the device that was asked for: the processor trains; nil: none
+	hint      string           // how a person says that absent tags are wrong
+	warnPhoto func(error)      // told of photos that cannot be read; may be nil
 }
 
 // trainSetup says how a training was begun. It stands in its run.json, from
@@ -101,15 +103,18 @@ func (l *lesson) newMethod(ctx context.Context) (method, error) {
 // trainRun is a run of a lesson. It implements ui.Training.
 type trainRun struct {
 	*lesson
-	method method
-	plan   ui.TrainPlan
-	before finetune.Validation
-	log    io.Writer // takes the events, too; nil: nobody
+	plan    ui.TrainPlan
+	before  finetune.Validation
+	log     io.Writer  // takes the events, too; nil: nobody
+	falling sync.Mutex // held while the processor takes over
 
 	mu      sync.Mutex // guards those below
+	method  method
+	note    string // why the processor trains; "": nothing has failed
 	dir     string
 	run     *finetune.Run
 	trains  bool
+	stopped bool
 	off     *branching // wanted while it trains
 	measure ui.TrainResult
 }
@@ -145,6 +150,17 @@ func newRunDir(data string, depth finetune.Depth) (string, error) {
 // begin makes a training of a lesson, in a new folder or, to take it up again,
 // in that of a run.
 func (l *lesson) begin(ctx context.Context, dir string) (t *trainRun, err error) {
+	by, err := l.onDevice(ctx, func(l *lesson) error {
+		t, err = l.prepare(ctx, dir)
+		return err
+	})
+	if err == nil && by.failed != nil {
+		t.say(by.failed)
+	}
+	return t, err
+}
+
+func (l *lesson) prepare(ctx context.Context, dir string) (t *trainRun, err error) {
 	t = &trainRun{lesson: l, dir: dir}
 	if t.method, err = l.newMethod(ctx); err != nil {
 		return nil, err
@@ -193,44 +209,64 @@ func (t *trainRun) current() *finetune.Run {
 	return t.run
 }
 
-// Train implements ui.Training.
+// Train implements ui.Training. When the device fails, the processor takes the
+// steps that are left after the last checkpoint.
 func (t *trainRun) Train(ctx context.Context, w finetune.Watch) error {
 	for {
 		t.mu.Lock()
-		run := t.run
+		run, m := t.run, t.method
 		t.trains = true
 		t.mu.Unlock()
-		err := run.Train(ctx, finetune.Watch{Warn: w.Warn, Event: func(e finetune.Event) {
-			t.method.note()
-			if t.log != nil {
-				if err := finetune.WriteEvent(t.log, e); err != nil && w.Warn != nil {
-					w.Warn(fmt.Errorf("write events: %w", err))
-				}
-			}
-			if w.Event != nil {
-				w.Event(e)
-			}
-		}})
+		err := run.Train(ctx, t.watch(m, w))
+		fell, err := t.fallBack(ctx, m, err)
+		if fell && w.Warn != nil {
+			w.Warn(errors.New(t.told()))
+		}
 		t.mu.Lock()
 		off := t.off
 		t.off = nil
-		if off == nil || err != nil {
-			t.trains = false
+		if err != nil || off == nil && (!fell || t.stopped) {
+			t.trains, t.stopped = false, false
 			t.mu.Unlock()
 			if off != nil {
 				off.done <- err
 			}
 			return err
 		}
-		off.done <- t.branch(off.step)
+		if off != nil {
+			off.done <- t.branch(off.step)
+		}
 		t.mu.Unlock()
 	}
 }
 
-// Pause, Resume and Stop implement ui.Training.
+// watch is told of steps before w is.
+func (t *trainRun) watch(m method, w finetune.Watch) finetune.Watch {
+	return finetune.Watch{Warn: w.Warn, Event: func(e finetune.Event) {
+		m.note()
+		if t.log != nil {
+			if err := finetune.WriteEvent(t.log, e); err != nil && w.Warn != nil {
+				w.Warn(fmt.Errorf("write events: %w", err))
+			}
+		}
+		if w.Event != nil {
+			w.Event(e)
+		}
+	}}
+}
+
+// Pause and Resume implement ui.Training.
 func (t *trainRun) Pause()  { t.current().Pause() }
 func (t *trainRun) Resume() { t.current().Resume() }
-func (t *trainRun) Stop()   { t.current().Stop() }
+
+// Stop implements ui.Training. It is obeyed also if the device fails at the step
+// in hand.
+func (t *trainRun) Stop() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stopped = t.trains
+	t.run.Stop()
+}
 
 // Checkpoints implements ui.Training.
 func (t *trainRun) Checkpoints() ([]int, error) {
@@ -240,15 +276,21 @@ func (t *trainRun) Checkpoints() ([]int, error) {
 }
 
 // Rewind implements ui.Training.
-func (t *trainRun) Rewind(step int) error { return t.current().Rewind(step) }
+func (t *trainRun) Rewind(step int) error {
+	return t.rescued(context.Background(), func(method) error { return t.current().Rewind(step) })
+}
 
 // Branch implements ui.Training. While it trains, the goroutine that does goes
 // over to the branch between two steps.
 func (t *trainRun) Branch(step int) error {
 	t.mu.Lock()
 	if !t.trains {
-		defer t.mu.Unlock()
-		return t.branch(step)
+		t.mu.Unlock()
+		return t.rescued(context.Background(), func(method) error {
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			return t.branch(step)
+		})
 	}
 	off := &branching{step, make(chan error, 1)}
 	t.off = off
@@ -260,6 +302,9 @@ func (t *trainRun) Branch(step int) error {
 // branch closes the run and opens another one from a checkpoint of it; if that
 // fails the run is as it was. t.mu is held.
 func (t *trainRun) branch(step int) error {
+	if _, _, err := t.method.SumSquares(); err != nil {
+		return err // the device has failed: nothing is closed yet
+	}
 	dir, err := newRunDir(t.data, t.setup.Depth)
 	if err != nil {
 		return err
@@ -284,13 +329,20 @@ func (t *trainRun) branch(step int) error {
 }
 
 // Sides implements ui.Training.
-func (t *trainRun) Sides(ctx context.Context) (ui.TrainSides, error) { return t.method.sides(ctx) }
+func (t *trainRun) Sides(ctx context.Context) (ui.TrainSides, error) { return t.learner().sides(ctx) }
 
 // Result implements ui.Training.
 func (t *trainRun) Result(ctx context.Context) (ui.TrainResult, error) {
-	r, err := t.method.result(ctx)
+	var r ui.TrainResult
+	err := t.rescued(ctx, func(m method) (err error) {
+		r, err = m.result(ctx)
+		return err
+	})
 	if r.Before.Photos == 0 {
 		r.Before = t.before
+	}
+	if note := t.told(); note != "" {
+		r.Notes = append(r.Notes, note)
 	}
 	if err == nil {
 		t.measure = r
@@ -306,7 +358,11 @@ func (t *trainRun) keep(name string) (*adapter, error) {
 		return nil, err
 	}
 	card.Before, card.After, card.Gate = &t.measure.Before, &t.measure.After, t.measure.Labels
-	made, err := t.method.adapter(card)
+	var made *finetune.Adapter
+	err = t.rescued(context.Background(), func(m method) error {
+		made, err = m.adapter(card)
+		return err
+	})
 	if made == nil || err != nil {
 		return nil, err
 	}
@@ -359,5 +415,5 @@ func (t *trainRun) Discard() error {
 
 // Close implements ui.Training.
 func (t *trainRun) Close() error {
-	return errors.Join(t.current().Close(), t.method.close())
+	return errors.Join(t.current().Close(), t.learner().close())
 }

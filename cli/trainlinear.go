@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"sigla/cpu"
 	"sigla/finetune"
 	"sigla/ui"
 )
@@ -19,7 +18,7 @@ import (
 type linearMethod struct {
 	*finetune.Linear
 	l      *lesson
-	engine *cpu.Engine // its own: the explorer's computes as well
+	engine engine // its own: the explorer's computes as well
 	data   finetune.Embedded
 	zero   finetune.Heads
 	cuts   []float64 // by label: logit of its threshold
@@ -35,7 +34,7 @@ func newLinearMethod(ctx context.Context, l *lesson) (*linearMethod, error) {
 	if len(l.known.Labels) == 0 {
 		return nil, fmt.Errorf("train: %s has captions, which teach the towers: depth lora or full", l.known.from)
 	}
-	engine, err := l.engine()
+	engine, err := l.linearEngine(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -150,15 +149,15 @@ func (m *linearMethod) sides(ctx context.Context) (ui.TrainSides, error) {
 	return m.compare(before, m.scan(*h)), nil
 }
 
-// scan scores all photos by heads. It takes no memory of the engine, which
-// trains meanwhile.
+// scan scores all photos by heads. It takes no memory of an engine: one trains
+// meanwhile.
 func (m *linearMethod) scan(h finetune.Heads) []float32 {
 	vectors := make([][]float32, len(h.Labels))
 	for i, l := range h.Labels {
 		vectors[i] = l.Vector
 	}
 	scores := make([]float32, len(m.data.Images)*len(vectors))
-	m.engine.Scan(scores, vectors, m.data.Images)
+	m.l.enc.cpu.Scan(scores, vectors, m.data.Images)
 	scale, bias := math.Exp(float64(h.Score.LogScale)), float64(h.Score.Bias)
 	for i, cosine := range scores {
 		l := h.Labels[i%len(vectors)]

@@ -196,6 +196,9 @@ func eventText(e finetune.Event) string {
 	if v := e.Validation; v != nil {
 		line += fmt.Sprintf("  average precision %.3f of %d photos", v.AveragePrecision, v.Photos)
 	}
+	if e.Note != "" {
+		line = printable(e.Note) + "\n" + line
+	}
 	return line
 }
 
@@ -218,8 +221,11 @@ func (a *app) reporter(t *trainRun, out *output, path string, goOn bool) (report
 	if !out.terminal {
 		w = out.w
 	}
-	first := finetune.Event{}
+	first, where := finetune.Event{}, ""
 	return func(e finetune.Event) {
+		if e.Note != "" {
+			where = "on the cpu · "
+		}
 		if first.Step == 0 {
 			first = e
 		}
@@ -230,7 +236,7 @@ func (a *app) reporter(t *trainRun, out *output, path string, goOn bool) (report
 		}
 		left := time.Duration(e.Seconds / float64(e.Step) * float64(e.Steps-e.Step) * float64(time.Second)).Round(time.Second)
 		if !a.settings.quiet {
-			a.progress.say(fmt.Sprintf("step %d/%d · loss %.4f · t %.2f→%.2f · b %.2f→%.2f · %d:%02d left",
+			a.progress.say(where + fmt.Sprintf("step %d/%d · loss %.4f · t %.2f→%.2f · b %.2f→%.2f · %d:%02d left",
 				e.Step, e.Steps, e.Loss, first.Temperature, e.Temperature, first.Bias, e.Bias, int(left.Minutes()), int(left.Seconds())%60))
 		}
 	}, done, nil

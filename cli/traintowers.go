@@ -31,7 +31,7 @@ const towerCache = 1 << 30 // bytes of photos that are kept ready
 
 func newTowerMethod(ctx context.Context, l *lesson) (_ *towerMethod, err error) {
 	m := &towerMethod{l: l}
-	if m.own, err = l.loadToTrain(ctx, l.src); err != nil {
+	if m.own, err = l.loadToTrain(ctx); err != nil {
 		return nil, err
 	}
 	m.own.texts = nil // what is kept of texts is the published model's
@@ -159,7 +159,9 @@ func (m *towerMethod) result(ctx context.Context) (ui.TrainResult, error) {
 	if err != nil {
 		return r, err
 	}
-	after, err := m.scores(ctx, m.own, func(i int) ([]float32, error) {
+	// Not by the encoder, which knows nothing of what was learned when the device
+	// fails and it loads the model again.
+	after, err := m.scores(ctx, m.own.Model, func(i int) ([]float32, error) {
 		if !m.l.changesPhotos() {
 			return m.l.g.Vector(m.l.known.ids[i]), nil
 		}
@@ -167,7 +169,7 @@ func (m *towerMethod) result(ctx context.Context) (ui.TrainResult, error) {
 		if err != nil {
 			return nil, err
 		}
-		rows, err := m.own.Embed(ctx, []any{x})
+		rows, err := m.own.Model.Embed(ctx, []any{x})
 		if err != nil {
 			return nil, err
 		}
@@ -197,13 +199,19 @@ func (m *towerMethod) result(ctx context.Context) (ui.TrainResult, error) {
 	return r, nil
 }
 
+// scored is a model that embeds labels, and says how to read their scores.
+type scored interface {
+	gallery.TextEmbedder
+	Info() model.Info
+}
+
 // scores scores the photos held back by a model.
-func (m *towerMethod) scores(ctx context.Context, enc *encoder, vector func(i int) ([]float32, error)) (finetune.Scores, error) {
-	c, err := gallery.NewClassifier(ctx, label.Set{Templates: m.l.set.Templates, Labels: m.l.known.labels}, enc)
+func (m *towerMethod) scores(ctx context.Context, by scored, vector func(i int) ([]float32, error)) (finetune.Scores, error) {
+	c, err := gallery.NewClassifier(ctx, label.Set{Templates: m.l.set.Templates, Labels: m.l.known.labels}, by)
 	if err != nil {
 		return finetune.Scores{}, err
 	}
-	info := enc.Info()
+	info := by.Info()
 	h := finetune.Heads{Score: model.Score{LogScale: info.LogScale, Bias: info.Bias}}
 	for _, v := range c.Vectors() {
 		h.Labels = append(h.Labels, finetune.Head{Vector: v, Adjust: model.Adjust{Scale: 1}})

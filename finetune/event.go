@@ -30,6 +30,7 @@ type Event struct {
 	Seconds        float64 `json:"seconds"` // of training since the run began, pauses left out
 
 	Validation *Validation `json:"validation,omitempty"` // after the update, on the steps that looked
+	Note       string      `json:"note,omitempty"`       // what happened to the run before the step
 }
 
 // Validation is how a run does on photos that it does not learn from.

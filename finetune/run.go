@@ -26,6 +26,7 @@ type Run struct {
 	torn    bool     // an update has failed: the learner is at no step
 	saved   position // of the last checkpoint
 	savedOn time.Time
+	note    string  // for the next event
 	files   *folder // nil: nothing is written
 
 	control control
@@ -216,6 +217,7 @@ func (r *Run) step(ctx context.Context) (e *Event, trouble, err error) {
 		e.Validation = &v
 	}
 	e.Seconds = r.at.Seconds + took()
+	e.Note, r.note = r.note, ""
 	r.at.Seconds, r.at.Open = e.Seconds, nil
 	if r.files != nil {
 		if trouble = r.files.add(*e); trouble != nil {
@@ -377,6 +379,33 @@ func (r *Run) Rewind(step int) error {
 		return fmt.Errorf("rewind: %w", err)
 	}
 	return nil
+}
+
+// Replace goes on with another learner, which is as the first was when the run
+// began, from the last checkpoint, as when the device of the former has failed.
+func (r *Run) Replace(l Learner) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.files == nil {
+		return errors.New("go on with another learner: the run writes no checkpoints")
+	}
+	if n := l.Rows(); n != r.record.Photos {
+		return fmt.Errorf("go on with another learner: it has %d photos, the run began with %d", n, r.record.Photos)
+	}
+	was := r.learner
+	r.learner = l
+	if err := r.goTo(r.saved.Step); err != nil {
+		r.learner = was
+		return fmt.Errorf("go on with another learner: %w", err)
+	}
+	return nil
+}
+
+// Note has the next event say what has happened.
+func (r *Run) Note(text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.note = text
 }
 
 // goTo is at a checkpoint again. It gives up those that came later and the

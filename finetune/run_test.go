@@ -293,3 +293,117 @@ func TestNonFinite(t *testing.T) {
 		t.Error("a run that went back is another one")
 	}
 }
+
+// mortal is a learner whose device fails, and stays so.
+type mortal struct {
+	*line
+	at   string // the method that fails first
+	on   int    // at this call of it
+	done map[string]int
+	dead bool
+}
+
+var errDevice = errors.New("the device was reset")
+
+func (l *mortal) alive(method string) error {
+	if l.done[method]++; method == l.at && l.done[method] == l.on {
+		l.dead = true
+	}
+	if l.dead {
+		return errDevice
+	}
+	return nil
+}
+
+func (l *mortal) Gradient(ctx context.Context, batch []int) (float64, int, error) {
+	if err := l.alive("gradient"); err != nil {
+		return 0, 0, err
+	}
+	return l.line.Gradient(ctx, batch)
+}
+
+func (l *mortal) Update(a backend.Adam) error {
+	err := l.line.Update(a)
+	return errors.Join(err, l.alive("update"))
+}
+
+func (l *mortal) Validate(ctx context.Context) (Validation, error) {
+	if err := l.alive("validate"); err != nil {
+		return Validation{}, err
+	}
+	return l.line.Validate(ctx)
+}
+
+func (l *mortal) Each(visit func(string, []int, []float32) (bool, error)) error {
+	if err := l.alive("each"); err != nil {
+		return err
+	}
+	return l.line.Each(visit)
+}
+
+// A run whose device fails, in whatever part of a step, goes on with another
+// learner from its last checkpoint, and is the run that it would have been.
+func TestReplace(t *testing.T) {
+	want, _ := train(t, "", lineOptions)
+	for name, c := range map[string]struct {
+		call int // of the method, from 1
+		back int // the checkpoint that is gone back to
+	}{
+		"gradient": {31, 25}, "update": {32, 25}, "validate": {6, 25},
+		// Twice for each checkpoint: at steps 0, 25 and 120.
+		"each": {5, 25},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "run")
+			r, err := New(dir, &mortal{line: newLine(), at: name, on: c.call, done: map[string]int{}}, record(lineOptions))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			var notes []string
+			watch := Watch{Event: func(e Event) {
+				if e.Step == 25 && len(notes) == 0 {
+					if err := r.Checkpoint(); err != nil {
+						t.Error(err)
+					}
+				}
+				if e.Note != "" {
+					notes = append(notes, e.Note)
+					if e.Step != c.back+1 {
+						t.Errorf("the note comes with step %d", e.Step)
+					}
+				}
+			}}
+			if err := r.Train(context.Background(), watch); !errors.Is(err, errDevice) {
+				t.Fatal(err)
+			}
+			few := newLine()
+			few.x = few.x[1:]
+			if err := r.Replace(few); err == nil {
+				t.Error("a learner of other photos is taken")
+			}
+			if err := r.Replace(&mortal{line: newLine(), done: map[string]int{}, dead: true}); !errors.Is(err, errDevice) || r.Step() == c.back {
+				t.Errorf("a learner that fails, too: %v, at step %d", err, r.Step())
+			}
+			if err := r.Replace(newLine()); err != nil || r.Step() != c.back {
+				t.Fatalf("at step %d: %v", r.Step(), err)
+			}
+			r.Note("the processor goes on")
+			if err := r.Train(context.Background(), watch); err != nil || len(notes) != 1 {
+				t.Fatalf("%v, notes %v", err, notes)
+			}
+			got := logged(t, dir)
+			got[c.back].Note = ""
+			if !reflect.DeepEqual(got, want) {
+				t.Error("a run that went on with another learner is another one")
+			}
+		})
+	}
+	r, err := New("", newLine(), record(lineOptions))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Replace(newLine()); err == nil {
+		t.Error("a run without checkpoints goes back to one")
+	}
+}

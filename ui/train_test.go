@@ -256,6 +256,13 @@ func TestTrainScreens(t *testing.T) {
 			d.told(u, 120, 120)
 			return d.until(func() bool { return d.m.train.sides.Up > 0 })
 		})
+		screen("fallen", func(u *tutor) *driver {
+			u.events[99].Note = "on the cpu from step 99: NVIDIA GeForce RTX 3060/PCIe/SSE2 failed: it was reset"
+			d := school(t, size[0], size[1], u).press("T")
+			d.send(keyPress("enter"))
+			d.told(u, 120, 120)
+			return d.until(func() bool { return d.m.train.sides.Up > 0 })
+		})
 		screen("picking", func(u *tutor) *driver {
 			d := school(t, size[0], size[1], u).press("T")
 			d.send(keyPress("enter"))

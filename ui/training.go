@@ -45,8 +45,9 @@ type training struct {
 	sides   TrainSides
 	pace    pace // of sides
 	result  TrainResult
-	err     error // what ended it
-	trouble error // what went wrong beside it last
+	err     error  // what ended it
+	trouble error  // what went wrong beside it last
+	note    string // what happened to the run, as its events say
 	paused  bool
 	drop    bool // discard it when it has ended
 	sure    bool // the key that discards was pressed once
@@ -88,6 +89,9 @@ func (m *root) learned(msg feedMsg) {
 			t.first = e
 		}
 		t.last = e
+		if e.Note != "" { // the training goes on: trouble is over
+			t.note, t.trouble = e.Note, nil
+		}
 		for i, value := range trainCurves {
 			t.curves[i] = append(t.curves[i], chart.Point{X: float64(e.Step), Y: value(e)})
 		}

@@ -30,7 +30,7 @@ func (m *root) trainPage(w, h int) []string {
 		thumbs = min(room*2/5, 10)
 	}
 	lines = append(lines, m.trainCurves(w, room-thumbs)...)
-	lines = append(lines, "")
+	lines = append(lines, m.trainNote(w))
 	lines = append(lines, m.trainFigures(w)...)
 	return append(lines, m.trainSides(w, thumbs)...)
 }
@@ -198,6 +198,16 @@ func (m *root) trainCurves(w, rows int) []string {
 		out[i] = lines[i].fit(w)
 	}
 	return out
+}
+
+// trainNote is the line below the curves: what happened to the run.
+func (m *root) trainNote(w int) string {
+	if m.train.note == "" {
+		return ""
+	}
+	var l line
+	l.add("", " ").add(m.theme.warn, clip(clean(m.train.note), w-2))
+	return l.fit(w)
 }
 
 // fromTo writes two numbers with as many decimals as tell them apart, at least

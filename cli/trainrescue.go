@@ -1,0 +1,134 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sigla/gpu"
+)
+
+// onDevice does work on the device that trains and, if that fails, again on the
+// processor. It returns the lesson that it was done with.
+func (l *lesson) onDevice(ctx context.Context, work func(*lesson) error) (*lesson, error) {
+	err := work(l)
+	failed := deviceFailure(err)
+	if failed == nil || l.failed != nil || ctx.Err() != nil {
+		return l, err
+	}
+	spare := l.onCPU(failed)
+	if err := work(spare); err != nil {
+		return l, errors.Join(failed, err)
+	}
+	return spare, nil
+}
+
+// onCPU is the lesson for the processor, after a device has failed.
+func (l *lesson) onCPU(failed *gpu.DeviceError) *lesson {
+	spare := *l
+	spare.failed = failed
+	return &spare
+}
+
+// trainingGPU opens the device that trains; nil if the processor does. The model
+// is on that device already: one that cannot be opened any more has failed.
+func (l *lesson) trainingGPU(ctx context.Context) (engine, error) {
+	if !l.wantsGPU() || l.failed != nil {
+		return nil, nil
+	}
+	e, err := l.gpu(ctx, gpu.F32)
+	if err != nil && ctx.Err() == nil {
+		err = &gpu.DeviceError{Renderer: l.settings.device, Err: err}
+	}
+	return e, err
+}
+
+// loadToTrain loads the model onto what trains its towers.
+func (l *lesson) loadToTrain(ctx context.Context) (*encoder, error) {
+	device, err := l.trainingGPU(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if device == nil {
+		processor, err := l.towerEngine()
+		if err != nil {
+			return nil, err
+		}
+		return l.loadOn(processor, processor, l.src)
+	}
+	processor, err := l.engine()
+	if err != nil {
+		return nil, errors.Join(err, device.Close())
+	}
+	return l.loadOn(device, processor, l.src)
+}
+
+// linearEngine is what learns on embeddings.
+func (l *lesson) linearEngine(ctx context.Context) (engine, error) {
+	if device, err := l.trainingGPU(ctx); device != nil || err != nil {
+		return device, err
+	}
+	return l.engine()
+}
+
+// learner is the method, of which the failure of a device makes another.
+func (t *trainRun) learner() method {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.method
+}
+
+// rescued does work and, if the device fails at it, again on the processor, with
+// what the last checkpoint knows.
+func (t *trainRun) rescued(ctx context.Context, work func(method) error) error {
+	m := t.learner()
+	err := work(m)
+	if fell, err := t.fallBack(ctx, m, err); !fell {
+		return err
+	}
+	return work(t.learner())
+}
+
+// fallBack has the processor take the place of a method, once, if err says that
+// its device has failed, and reports whether it does; else it returns err.
+func (t *trainRun) fallBack(ctx context.Context, was method, err error) (bool, error) {
+	failed := deviceFailure(err)
+	if failed == nil || ctx.Err() != nil {
+		return false, err
+	}
+	t.falling.Lock()
+	defer t.falling.Unlock()
+	if t.learner() != was {
+		return true, nil
+	}
+	if t.failed != nil {
+		return false, err
+	}
+	m, err := t.onCPU(failed).newMethod(ctx)
+	if err != nil {
+		return false, errors.Join(failed, fmt.Errorf("go on with the cpu: %w", err))
+	}
+	run := t.current()
+	if err := run.Replace(m); err != nil {
+		return false, errors.Join(failed, fmt.Errorf("go on with the cpu: %w", err), m.close())
+	}
+	_ = was.close() // it has told already
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.method = m
+	t.say(failed)
+	return true, nil
+}
+
+// say tells of a device that has failed, with the next event.
+func (t *trainRun) say(failed *gpu.DeviceError) {
+	t.note = fmt.Sprintf("on the cpu from step %d: %s failed: %v", t.run.Step(), failed.Renderer, failed.Err)
+	t.run.Note(t.note)
+}
+
+// told is what say has told; "" if nothing.
+func (t *trainRun) told() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.note
+}

@@ -1,0 +1,237 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+
+	"sigla/finetune"
+	"sigla/gpu"
+	"sigla/ui"
+)
+
+// fragileGPU has --device gpu be an engine that fails after some Reads, until the
+// test ends.
+func fragileGPU(t *testing.T, reads int64) *fragile {
+	t.Helper()
+	device := &fragile{Engine: cpuEngine(t)}
+	device.left.Store(reads)
+	was := openGPU
+	openGPU = func(context.Context, gpu.Options) (engine, error) { return device, nil }
+	t.Cleanup(func() { openGPU = was })
+	return device
+}
+
+// lessonOf gathers for a training of a few steps on a device.
+func lessonOf(t *testing.T, u *trainer, depth finetune.Depth, device string) *lesson {
+	t.Helper()
+	u.settings.device, u.settings.precision = device, "f32"
+	l, err := u.lesson(context.Background(), ui.TrainWish{Depth: depth, Complete: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.setup.Epochs, l.setup.Batch = 5, 4
+	return l
+}
+
+// A lived is what became of a training.
+type lived struct {
+	events   []finetune.Event // as they are logged in the end
+	told     []int            // steps as they were told of
+	warnings []string
+	result   ui.TrainResult
+}
+
+// live trains to the end and measures. between is called before what was learned
+// is measured.
+func live(t *testing.T, l *lesson, each func(*trainRun, finetune.Event), between func(*trainRun)) lived {
+	t.Helper()
+	ctx := context.Background()
+	run, err := l.begin(ctx, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := run.Discard(); err != nil {
+			t.Error(err)
+		}
+	}()
+	var out lived
+	err = run.Train(ctx, finetune.Watch{
+		Event: func(e finetune.Event) {
+			out.told = append(out.told, e.Step)
+			if each != nil {
+				each(run, e)
+			}
+		},
+		Warn: func(err error) { out.warnings = append(out.warnings, err.Error()) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if between != nil {
+		between(run)
+	}
+	if out.result, err = run.Result(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, out.events, err = readRun(run.dir); err != nil {
+		t.Fatal(err)
+	}
+	for i := range out.events {
+		out.events[i].Seconds, out.events[i].PairsPerSecond = 0, 0
+	}
+	return out
+}
+
+// notes takes the notes off events.
+func (v *lived) notes() (notes []string) {
+	for i := range v.events {
+		if n := v.events[i].Note; n != "" {
+			notes = append(notes, n)
+		}
+		v.events[i].Note = ""
+	}
+	return notes
+}
+
+// Wherever the device fails, a training of any depth goes on by itself with the
+// processor from its last checkpoint, says so once, and is the training that the
+// processor alone does.
+func TestTrainingFallsBack(t *testing.T) {
+	for _, name := range depthNames() {
+		t.Run(name, func(t *testing.T) {
+			u, depth := classroom(t, twoKinds), finetune.Depth(name)
+			want := live(t, lessonOf(t, u, depth, "cpu"), nil, nil)
+			whole := fragileGPU(t, 1<<40)
+			if well := live(t, lessonOf(t, u, depth, "gpu"), nil, nil); !reflect.DeepEqual(well.events, want.events) {
+				t.Fatal("the engine that does not fail gives another curve")
+			}
+			reads := 1<<40 - whole.left.Load()
+			for _, part := range []float64{0, 0.2, 0.5, 0.8, 0.99} {
+				fragileGPU(t, int64(part*float64(reads)))
+				got := live(t, lessonOf(t, u, depth, "gpu"), func(run *trainRun, e finetune.Event) {
+					if e.Step == 4 {
+						run.current().Checkpoint() // or it may be of the beginning; a device that has failed has none
+					}
+				}, nil)
+				notes := got.notes()
+				if !reflect.DeepEqual(got.events, want.events) {
+					t.Errorf("failed after %.0f %% of the reads: the curve is another one", 100*part)
+				}
+				last := fmt.Sprint(got.result.Notes)
+				if !strings.Contains(last, "on the cpu from step ") || !strings.Contains(last, ": fragile failed: it was reset") || len(notes) > 1 {
+					t.Errorf("after %.0f %%: notes %q, of the result %s", 100*part, notes, last)
+				}
+				if n := len(got.warnings); n == 0 && len(notes) > 0 && part > 0 || n > 0 && !strings.HasPrefix(last, "["+got.warnings[n-1]) {
+					t.Errorf("after %.0f %%: warned of %q", 100*part, got.warnings)
+				}
+				if a, b := got.result.After, want.result.After; a != b {
+					t.Errorf("after %.0f %%: the result is %+v, want %+v", 100*part, a, b)
+				}
+			}
+		})
+	}
+}
+
+// A device that fails when the steps are taken costs nothing: what was learned is
+// measured, gone back from and branched off all the same.
+func TestFallsBackAfterTraining(t *testing.T) {
+	u := classroom(t, twoKinds)
+	for _, depth := range []finetune.Depth{finetune.DepthHead, finetune.DepthLoRA} {
+		want := live(t, lessonOf(t, u, depth, "cpu"), nil, nil)
+		for name, after := range map[string]func(*trainRun) error{
+			"measure": func(*trainRun) error { return nil },
+			"rewind":  func(r *trainRun) error { return r.Rewind(0) },
+			"branch":  func(r *trainRun) error { return r.Branch(0) },
+		} {
+			device := fragileGPU(t, 1<<40)
+			got := live(t, lessonOf(t, u, depth, "gpu"), nil, func(r *trainRun) {
+				device.left.Store(0)
+				if err := after(r); err != nil {
+					t.Fatalf("%s, %s: %v", depth, name, err)
+				}
+				if name != "measure" {
+					steps(t, r, nil)
+				}
+			})
+			got.notes()
+			if !reflect.DeepEqual(got.events, want.events) || got.result.After != want.result.After {
+				t.Errorf("%s, %s: another training", depth, name)
+			}
+		}
+	}
+}
+
+// A Stop is obeyed also when the device fails at the step in hand, and a pause
+// holds.
+func TestStopWhileFailing(t *testing.T) {
+	u := classroom(t, twoKinds)
+	device := fragileGPU(t, 1<<40)
+	run, err := lessonOf(t, u, finetune.DepthLoRA, "gpu").begin(context.Background(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer run.Discard()
+	err = run.Train(context.Background(), finetune.Watch{Event: func(e finetune.Event) {
+		if e.Step == 3 {
+			device.left.Store(0)
+			run.Stop()
+		}
+	}})
+	if err != nil || run.current().Step() != 0 {
+		t.Errorf("stopped at step %d: %v", run.current().Step(), err)
+	}
+	if told := steps(t, run, nil); len(told) != 10 {
+		t.Errorf("%d steps were left: %v", len(told), told)
+	}
+}
+
+// What cannot be loaded onto the processor either ends the training with both
+// reasons, and the run can be taken up again.
+func TestFallBackOfTrainingFails(t *testing.T) {
+	u := classroom(t, twoKinds)
+	device := fragileGPU(t, 1<<40)
+	l := lessonOf(t, u, finetune.DepthLoRA, "gpu")
+	run, err := l.begin(context.Background(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.settings.precision = "int8" // no engine trains so
+	device.left.Store(20)
+	err = run.Train(context.Background(), finetune.Watch{})
+	if err == nil || !strings.Contains(err.Error(), "it was reset") || !strings.Contains(err.Error(), "go on with the cpu: train in int8") {
+		t.Fatalf("%v", err)
+	}
+	u.settings.device, u.settings.precision = "cpu", "f32"
+	_ = run.Close() // the device's failure
+	again, err := l.begin(context.Background(), run.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Discard()
+	if told := steps(t, again, nil); told[len(told)-1] != 10 {
+		t.Errorf("steps %v", told)
+	}
+}
+
+// near compares two curves: the events have as many steps, and losses, t' and b
+// that are within 1e-3.
+func near(t *testing.T, got, want []finetune.Event) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%d steps, want %d", len(got), len(want))
+	}
+	most := 0.0
+	for i, e := range got {
+		w := want[i]
+		most = max(most, math.Abs(e.Loss-w.Loss)/max(1, w.Loss), math.Abs(e.LogScale-w.LogScale), math.Abs(e.Bias-w.Bias))
+	}
+	t.Logf("%d steps: at most %.1e apart", len(got), most)
+	if !(most <= 1e-3) {
+		t.Errorf("the curve is %g from the processor's", most)
+	}
+}
