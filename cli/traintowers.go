@@ -26,6 +26,8 @@ type towerMethod struct {
 	l     *lesson
 	own   *encoder
 	train *model.Trainer
+
+	fitted []finetune.Threshold
 }
 
 // Defaults of what learns in the towers.
@@ -215,7 +217,11 @@ func (m *towerMethod) result(ctx context.Context) (ui.TrainResult, error) {
 		}
 		r.Labels = append(r.Labels, v)
 	}
-	return r, nil
+	if m.l.setup.Aim != finetune.AimNone {
+		r.Thresholds, err = m.l.known.FitThresholds(after, m.l.held, m.l.setup.Aim)
+		m.fitted = r.Thresholds
+	}
+	return r, err
 }
 
 // scores scores the photos held back by a model.
@@ -240,7 +246,13 @@ func (m *towerMethod) scores(ctx context.Context, enc *encoder, vector func(i in
 	return h.Scores(m.own.engine, images)
 }
 
-func (m *towerMethod) adapter(card finetune.Card) (*finetune.Adapter, error) { return m.Adapter(card) }
+func (m *towerMethod) adapter(card finetune.Card) (*finetune.Adapter, error) {
+	a, err := m.Adapter(card)
+	if a != nil {
+		a.Labels = finetune.Moved(a.Labels, m.fitted)
+	}
+	return a, err
+}
 
 func (m *towerMethod) close() error {
 	err := m.own.Close()

@@ -40,6 +40,14 @@ type Threshold struct {
 	Reason    string   `json:"reason,omitempty"` // why there is none
 }
 
+// String is the threshold for people.
+func (t Threshold) String() string {
+	if t.Reason != "" {
+		return fmt.Sprintf("%s: as it was: %s", t.Label, t.Reason)
+	}
+	return fmt.Sprintf("%s: %.2f (%.2f to %.2f), precision %.2f, recall %.2f", t.Label, t.Value.Value, t.Value.Low, t.Value.High, t.Precision.Value, t.Recall.Value)
+}
+
 // FitThresholds finds the thresholds of all labels on scored photos, row i of the
 // scores of photos[i]. For a wanted precision it is the one that finds most photos
 // at that precision or above. It lies halfway, in logits, between the scores of
