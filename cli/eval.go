@@ -23,6 +23,8 @@ type evalOptions struct {
 	knowledgeOptions
 	split  string
 	depth  string
+	head   string
+	aim    finetune.Aim
 	seed   uint64
 	doubts int
 }
@@ -45,17 +47,8 @@ sigla eval Pictures --tags folders --complete --depth head
 sigla eval Pictures --adapter mine --split validation`,
 		Args: cobra.MinimumNArgs(1),
 		Run: a.configured(func(ctx context.Context, args []string) error {
-			switch {
-			case !slices.Contains(evalSplits, opt.split):
-				return usagef("eval --split %s: want one of %s", opt.split, strings.Join(evalSplits, ", "))
-			case !slices.Contains([]string{"", "calibrate", "head"}, opt.depth):
-				return usagef("eval --depth %s: want calibrate or head", opt.depth)
-			case opt.depth != "" && opt.split != "all":
-				return usagef("eval --depth %s --split %s: cross-validation takes all photos", opt.depth, opt.split)
-			case opt.depth != "" && a.settings.adapter != "" && a.settings.adapter != "none":
-				return usagef("eval --depth %s --adapter %s: measure one after the other", opt.depth, a.settings.adapter)
-			case opt.doubts < 0:
-				return usagef("eval --doubts %d: want 0 or more", opt.doubts)
+			if err := opt.check(a.settings.adapter); err != nil {
+				return err
 			}
 			return a.runEval(ctx, args, opt)
 		}),
@@ -64,9 +57,36 @@ sigla eval Pictures --adapter mine --split validation`,
 	f := cmd.Flags()
 	f.StringVar(&opt.split, "split", "all", "which photos: all, train or validation")
 	f.StringVar(&opt.depth, "depth", "", "measure what learning this would bring: calibrate or head")
+	f.StringVar(&opt.head, "head", headKinds[0], "with --depth head: linear or prototype, as for train")
+	f.StringVar((*string)(&opt.aim), "fit-threshold", "", "tell where each label's threshold would be: f1 for the best F1, a number as 0.9 for that precision")
 	f.Uint64Var(&opt.seed, "seed", 0, "seed of the split")
 	f.IntVar(&opt.doubts, "doubts", 10, "with --depth: how many doubtful tags to list")
 	return cmd
+}
+
+// check says what of the command line cannot be carried out.
+func (o *evalOptions) check(adapter string) error {
+	switch {
+	case !slices.Contains(evalSplits, o.split):
+		return usagef("eval --split %s: want one of %s", o.split, strings.Join(evalSplits, ", "))
+	case !slices.Contains([]string{"", "calibrate", "head"}, o.depth):
+		return usagef("eval --depth %s: want calibrate or head", o.depth)
+	case !slices.Contains(headKinds, o.head):
+		return usagef("eval --head %s: want one of %s", o.head, strings.Join(headKinds, ", "))
+	case o.head != headKinds[0] && o.depth != "head":
+		return usagef("eval --head %s: it is of --depth head", o.head)
+	case o.depth != "" && o.split != "all":
+		return usagef("eval --depth %s --split %s: cross-validation takes all photos", o.depth, o.split)
+	case o.depth != "" && adapter != "" && adapter != "none":
+		return usagef("eval --depth %s --adapter %s: measure one after the other", o.depth, adapter)
+	case o.doubts < 0:
+		return usagef("eval --doubts %d: want 0 or more", o.doubts)
+	case o.aim != finetune.AimNone:
+		if _, err := o.aim.Wanted(); err != nil {
+			return usagef("eval --fit-threshold: %w", err)
+		}
+	}
+	return nil
 }
 
 var evalSplits = []string{"all", "train", "validation"}
@@ -74,11 +94,12 @@ var evalSplits = []string{"all", "train", "validation"}
 // evaluated is what eval has found.
 type evaluated struct {
 	finetune.Report
-	Known    string             `json:"known"` // where it is said what photos show
-	Adapter  string             `json:"adapter,omitempty"`
-	Verdicts []finetune.Verdict `json:"verdicts,omitempty"`
-	Doubts   []doubt            `json:"doubts,omitempty"`
-	Disputes []string           `json:"disputes,omitempty"`
+	Known      string               `json:"known"` // where it is said what photos show
+	Adapter    string               `json:"adapter,omitempty"`
+	Verdicts   []finetune.Verdict   `json:"verdicts,omitempty"`
+	Doubts     []doubt              `json:"doubts,omitempty"`
+	Disputes   []string             `json:"disputes,omitempty"`
+	Thresholds []finetune.Threshold `json:"thresholds,omitempty"`
 }
 
 // doubt is a tag that may be wrong.
@@ -111,7 +132,11 @@ func (a *app) runEval(ctx context.Context, args []string, opt evalOptions) error
 	if err != nil {
 		return err
 	}
-	return a.output().evaluated(e.report())
+	r, err := e.report()
+	if err != nil {
+		return err
+	}
+	return a.output().evaluated(r)
 }
 
 // An evaluator measures a model and what was learned for it.
@@ -216,6 +241,9 @@ func (e *evaluator) score(ctx context.Context, g *gallery.Gallery, enc *encoder,
 		return err
 	}
 	scores := finetune.Scores{Labels: len(e.known.labels)}
+	for _, l := range s.classifier.Set().Labels {
+		scores.Thresholds = append(scores.Thresholds, enc.Tune(l).Cutoff())
+	}
 	for _, photo := range e.photos {
 		for _, p := range s.probabilities(g.Vector(id(photo))) {
 			scores.Values = append(scores.Values, float32(logit(p)))
@@ -238,8 +266,9 @@ func (e *evaluator) learn(ctx context.Context, g *gallery.Gallery, enc *encoder)
 	if err != nil {
 		return err
 	}
+	how := trainSetup{Depth: finetune.Depth(e.opt.depth), Prototype: e.opt.head == headKinds[1]}.method()
 	choose := func(by backend.Backend) (finetune.Choice, error) {
-		return finetune.Choose(ctx, by, d, finetune.Method(e.opt.depth), finetune.DefaultPrior, e.opt.seed)
+		return finetune.Choose(ctx, by, d, how, finetune.DefaultPrior, e.opt.seed)
 	}
 	c, err := choose(enc.engine)
 	if failed := deviceFailure(err); failed != nil {
@@ -253,19 +282,22 @@ func (e *evaluator) learn(ctx context.Context, g *gallery.Gallery, enc *encoder)
 	return nil
 }
 
-func (e *evaluator) report() evaluated {
+func (e *evaluator) report() (r evaluated, err error) {
 	thresholds := make([]float64, len(e.known.labels))
 	for i, l := range e.known.labels {
 		thresholds[i] = l.Cutoff()
 	}
-	r := evaluated{Report: e.known.Evaluate(e.photos, thresholds, e.scores...), Known: e.known.from, Adapter: e.adapter, Verdicts: e.verdicts}
+	r = evaluated{Report: e.known.Evaluate(e.photos, thresholds, e.scores...), Known: e.known.from, Adapter: e.adapter, Verdicts: e.verdicts}
 	for _, d := range e.doubts[:min(len(e.doubts), e.opt.doubts)] {
 		r.Doubts = append(r.Doubts, doubt{e.known.Photos[d.Photo].Path, e.known.Labels[d.Label].Name, d.Value > 0, d.P, d.By.String()})
 	}
 	for _, d := range e.known.disputes {
 		r.Disputes = append(r.Disputes, d.Error())
 	}
-	return r
+	if e.opt.aim != finetune.AimNone {
+		r.Thresholds, err = e.known.FitThresholds(e.scores[len(e.scores)-1], e.photos, e.opt.aim)
+	}
+	return r, err
 }
 
 // evaluated writes what eval has found.

@@ -30,6 +30,12 @@ func evalText(r evaluated) string {
 		return b.String()
 	}
 	writeLabels(&b, r)
+	if len(r.Thresholds) > 0 {
+		b.WriteString("\nthresholds that fit these photos, with 95 % intervals\n")
+		for _, t := range r.Thresholds {
+			fmt.Fprintf(&b, "  %s\n", printable(t.String()))
+		}
+	}
 	if len(r.Confused) > 0 {
 		b.WriteString("\ntaken for each other, above the threshold of what they do not show\n")
 		for _, c := range r.Confused {

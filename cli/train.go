@@ -19,6 +19,7 @@ import (
 type trainOptions struct {
 	setup  trainSetup
 	depth  string
+	head   string
 	name   string
 	log    string
 	merge  string
@@ -27,6 +28,9 @@ type trainOptions struct {
 	dryRun bool
 	list   bool
 }
+
+// headKinds are how the vectors of depth head are found.
+var headKinds = []string{"linear", "prototype"}
 
 // newestRun is what --resume and --replay say without a value.
 const newestRun = "newest"
@@ -67,6 +71,8 @@ sigla train --replay`,
 	f.StringVar(&opt.depth, "depth", string(finetune.DepthHead), "what learns: "+strings.Join(depthNames(), ", "))
 	var known knowledgeOptions
 	known.add(f)
+	f.StringVar(&opt.head, "head", headKinds[0], "with depth head: linear learns a label's vector, prototype moves it towards the mean of its photos")
+	f.StringVar((*string)(&s.Aim), "fit-threshold", "", "move each label's threshold: f1 to where F1 is best, a number as 0.9 to where that share of what is tagged is right (they stay)")
 	f.IntVar(&s.Epochs, "epochs", 0, "how often every photo is seen (the depth's own)")
 	f.IntVar(&s.Batch, "batch", 0, "photos of a step (the depth's own)")
 	f.IntVar(&s.Rank, "rank", 0, "with lora: rank of the updates (8)")
@@ -94,7 +100,7 @@ func depthNames() []string {
 // check says what of the command line cannot be carried out.
 func (o *trainOptions) check(args []string) error {
 	s := &o.setup
-	s.Depth = finetune.Depth(o.depth)
+	s.Depth, s.Prototype = finetune.Depth(o.depth), o.head == headKinds[1]
 	other := o.resume != "" || o.replay != "" || o.list
 	switch {
 	case other && len(args) > 0:
@@ -103,13 +109,23 @@ func (o *trainOptions) check(args []string) error {
 		return usagef("train: name the folder of the photos")
 	case !slices.Contains(depthNames(), o.depth):
 		return usagef("train --depth %s: want one of %s", o.depth, strings.Join(depthNames(), ", "))
+	case !slices.Contains(headKinds, o.head):
+		return usagef("train --head %s: want one of %s", o.head, strings.Join(headKinds, ", "))
+	case s.Prototype && s.Depth != finetune.DepthHead:
+		return usagef("train --head: it is of --depth head")
 	case s.Epochs < 0 || s.Batch < 0 || s.Rank < 0 || s.Rate < 0:
 		return usagef("train: --epochs, --batch, --rank and --rate are above 0")
 	case s.Rank > 0 && s.Depth != finetune.DepthLoRA:
 		return usagef("train --rank: it is of --depth lora")
 	case len(s.Tensors) > 0 && s.Depth != finetune.DepthFull:
 		return usagef("train --tensors: it is of --depth full")
-	case o.name != "":
+	}
+	if s.Aim != finetune.AimNone {
+		if _, err := s.Aim.Wanted(); err != nil {
+			return usagef("train --fit-threshold: %w", err)
+		}
+	}
+	if o.name != "" {
 		if err := finetune.CheckName(o.name); err != nil {
 			return usagef("train --name: %w", err)
 		}
@@ -227,7 +243,7 @@ func (a *app) finish(ctx context.Context, t *trainRun, result ui.TrainResult, op
 		name = ""
 	}
 	if !out.terminal {
-		err = out.object(map[string]any{"result": trained{name, result.Before, result.After, result.Labels}})
+		err = out.object(map[string]any{"result": trained{name, result.Before, result.After, result.Labels, result.Thresholds}})
 	}
 	if err != nil {
 		return err
@@ -241,10 +257,11 @@ func (a *app) finish(ctx context.Context, t *trainRun, result ui.TrainResult, op
 
 // trained is the last line of a training in JSON.
 type trained struct {
-	Adapter string              `json:"adapter,omitempty"`
-	Before  finetune.Validation `json:"before"`
-	After   finetune.Validation `json:"after"`
-	Gate    []finetune.Verdict  `json:"gate"`
+	Adapter    string               `json:"adapter,omitempty"`
+	Before     finetune.Validation  `json:"before"`
+	After      finetune.Validation  `json:"after"`
+	Gate       []finetune.Verdict   `json:"gate"`
+	Thresholds []finetune.Threshold `json:"thresholds,omitempty"`
 }
 
 // tell writes text for people: to standard output if that is a terminal, else
@@ -337,6 +354,12 @@ func resultText(r ui.TrainResult, name string) string {
 			line = fmt.Sprintf("%s: %.3f → %.3f, %s", v.Label, v.Before, v.After, v.Reason)
 		}
 		fmt.Fprintf(&b, "  %s\n", printable(line))
+	}
+	if len(r.Thresholds) > 0 {
+		fmt.Fprintf(&b, "%d of %d thresholds are moved\n", r.Moved(), len(r.Thresholds))
+	}
+	for _, t := range r.Thresholds {
+		fmt.Fprintf(&b, "  %s\n", printable(t.String()))
 	}
 	for _, note := range r.Notes {
 		fmt.Fprintln(&b, note)

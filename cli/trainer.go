@@ -42,7 +42,7 @@ func (t *trainer) lesson(ctx context.Context, wish ui.TrainWish) (*lesson, error
 	t.mu.Unlock()
 	l, err := t.newLesson(enc, t.src, t.g, trainSetup{
 		Model: t.settings.model, Paths: t.paths, Labels: t.settings.labels, Template: t.settings.templates,
-		Tags: "auto", Complete: wish.Complete, Depth: wish.Depth,
+		Tags: "auto", Complete: wish.Complete, Depth: wish.Depth, Aim: wish.Aim, Prototype: wish.Prototype,
 	}, wish.Labels)
 	if err != nil {
 		return nil, err
@@ -90,11 +90,11 @@ func (t *trainer) take(wish ui.TrainWish) *lesson {
 	defer t.mu.Unlock()
 	l, was := t.ready, t.wish
 	t.ready = nil
-	was.Depth = wish.Depth
+	was.Depth, was.Aim, was.Prototype = wish.Depth, wish.Aim, wish.Prototype // what is gathered is the same
 	if l == nil || !reflect.DeepEqual(was, wish) {
 		return nil
 	}
-	l.setup.Depth = wish.Depth
+	l.setup.Depth, l.setup.Aim, l.setup.Prototype = wish.Depth, wish.Aim, wish.Prototype
 	return l
 }
 

@@ -44,20 +44,22 @@ type lesson struct {
 // trainSetup says how a training was begun. It stands in its run.json, from
 // which it is made again.
 type trainSetup struct {
-	Model    string         `json:"model,omitempty"` // of --model
-	Paths    []string       `json:"paths"`
-	Labels   string         `json:"labels,omitempty"` // of --labels
-	Template []string       `json:"template,omitempty"`
-	Tags     string         `json:"tags"`
-	Complete bool           `json:"complete"`
-	Depth    finetune.Depth `json:"depth"`
-	Epochs   int            `json:"epochs,omitempty"` // 0: the depth's own
-	Batch    int            `json:"batch,omitempty"`
-	Rank     int            `json:"rank,omitempty"`
-	Rate     float64        `json:"rate,omitempty"`
-	Tensors  []string       `json:"tensors,omitempty"` // patterns, of depth full
-	Seed     uint64         `json:"seed"`
-	DecayAll bool           `json:"decay_all,omitempty"`
+	Model     string         `json:"model,omitempty"` // of --model
+	Paths     []string       `json:"paths"`
+	Labels    string         `json:"labels,omitempty"` // of --labels
+	Template  []string       `json:"template,omitempty"`
+	Tags      string         `json:"tags"`
+	Complete  bool           `json:"complete"`
+	Depth     finetune.Depth `json:"depth"`
+	Prototype bool           `json:"prototype,omitempty"` // of depth head
+	Aim       finetune.Aim   `json:"fit_threshold,omitempty"`
+	Epochs    int            `json:"epochs,omitempty"` // 0: the depth's own
+	Batch     int            `json:"batch,omitempty"`
+	Rank      int            `json:"rank,omitempty"`
+	Rate      float64        `json:"rate,omitempty"`
+	Tensors   []string       `json:"tensors,omitempty"` // patterns, of depth full
+	Seed      uint64         `json:"seed"`
+	DecayAll  bool           `json:"decay_all,omitempty"`
 }
 
 // A method is what learns at one depth.
@@ -358,6 +360,7 @@ func (t *trainRun) keep(name string) (*adapter, error) {
 		return nil, err
 	}
 	card.Before, card.After, card.Gate = &t.measure.Before, &t.measure.After, t.measure.Labels
+	card.Thresholds = t.measure.Thresholds
 	var made *finetune.Adapter
 	err = t.rescued(context.Background(), func(m method) error {
 		made, err = m.adapter(card)

@@ -28,6 +28,7 @@ type linearMethod struct {
 	heads   *finetune.Heads // at the last note
 	before  []float32       // scores of all photos by zero; nil until sides are asked for
 	learned finetune.Heads  // what the gate keeps
+	fitted  []finetune.Threshold
 }
 
 func newLinearMethod(ctx context.Context, l *lesson) (*linearMethod, error) {
@@ -40,7 +41,7 @@ func newLinearMethod(ctx context.Context, l *lesson) (*linearMethod, error) {
 	}
 	m := &linearMethod{l: l, engine: engine}
 	if m.data, err = l.known.embedded(ctx, l.g, l.enc, l.set.Templates); err == nil {
-		m.Linear, err = finetune.NewLinear(engine, m.data, finetune.Method(l.setup.Depth), finetune.DefaultPrior, l.learn, l.held)
+		m.Linear, err = finetune.NewLinear(engine, m.data, l.setup.method(), finetune.DefaultPrior, l.learn, l.held)
 	}
 	if errors.Is(err, finetune.ErrNothingToLearn) {
 		err = l.nothingToLearn(err)
@@ -55,7 +56,18 @@ func newLinearMethod(ctx context.Context, l *lesson) (*linearMethod, error) {
 	return m, nil
 }
 
-func (m *linearMethod) method() finetune.Method { return finetune.Method(m.l.setup.Depth) }
+func (m *linearMethod) method() finetune.Method { return m.l.setup.method() }
+
+// method is what learns on embeddings.
+func (s trainSetup) method() finetune.Method {
+	switch {
+	case s.Depth != finetune.DepthHead:
+		return finetune.Calibrate
+	case s.Prototype:
+		return finetune.Prototype
+	}
+	return finetune.LinearHead
+}
 
 // nothingToLearn says what a person can do.
 func (l *lesson) nothingToLearn(err error) error {
@@ -230,6 +242,10 @@ func (m *linearMethod) result(ctx context.Context) (ui.TrainResult, error) {
 	if r.Before, err = m.Look(ctx, m.zero); err == nil {
 		r.After, err = m.Look(ctx, m.learned)
 	}
+	if err == nil && m.l.setup.Aim != finetune.AimNone {
+		r.Thresholds, err = m.data.FitThresholds(chosen.After, m.data.Rest(nil), m.l.setup.Aim)
+		m.fitted = r.Thresholds
+	}
 	if doubts := m.data.Doubts(chosen.After); len(doubts) > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("the other photos make %d tags doubtful; sigla eval --depth %s lists them", len(doubts), m.l.setup.Depth))
 	}
@@ -237,7 +253,7 @@ func (m *linearMethod) result(ctx context.Context) (ui.TrainResult, error) {
 }
 
 func (m *linearMethod) adapter(card finetune.Card) (*finetune.Adapter, error) {
-	labels := m.learned.Tuned(m.zero, m.data.Labels)
+	labels := finetune.Moved(m.learned.Tuned(m.zero, m.data.Labels), m.fitted)
 	if len(labels) == 0 {
 		return nil, nil
 	}

@@ -25,6 +25,8 @@ type towerMethod struct {
 	l     *lesson
 	own   *encoder
 	train *model.Trainer
+
+	fitted []finetune.Threshold
 }
 
 const towerCache = 1 << 30 // bytes of photos that are kept ready
@@ -196,7 +198,11 @@ func (m *towerMethod) result(ctx context.Context) (ui.TrainResult, error) {
 		}
 		r.Labels = append(r.Labels, v)
 	}
-	return r, nil
+	if m.l.setup.Aim != finetune.AimNone {
+		r.Thresholds, err = m.l.known.FitThresholds(after, m.l.held, m.l.setup.Aim)
+		m.fitted = r.Thresholds
+	}
+	return r, err
 }
 
 // scored is a model that embeds labels, and says how to read their scores.
@@ -227,7 +233,13 @@ func (m *towerMethod) scores(ctx context.Context, by scored, vector func(i int) 
 	return h.Scores(m.own.engine, images)
 }
 
-func (m *towerMethod) adapter(card finetune.Card) (*finetune.Adapter, error) { return m.Adapter(card) }
+func (m *towerMethod) adapter(card finetune.Card) (*finetune.Adapter, error) {
+	a, err := m.Adapter(card)
+	if a != nil {
+		a.Labels = finetune.Moved(a.Labels, m.fitted)
+	}
+	return a, err
+}
 
 func (m *towerMethod) close() error {
 	err := m.own.Close()

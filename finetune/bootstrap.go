@@ -28,6 +28,22 @@ func (i Interval) MarshalJSON() ([]byte, error) {
 	}{number(i.Value), number(i.Low), number(i.High)})
 }
 
+// UnmarshalJSON reads what MarshalJSON writes.
+func (i *Interval) UnmarshalJSON(data []byte) error {
+	var read struct{ Value, Low, High *float64 }
+	if err := json.Unmarshal(data, &read); err != nil {
+		return err
+	}
+	number := func(x *float64) float64 {
+		if x == nil {
+			return math.NaN()
+		}
+		return *x
+	}
+	*i = Interval{number(read.Value), number(read.Low), number(read.High)}
+	return nil
+}
+
 // interval takes the 2.5th and the 97.5th percentile of what resamples gave;
 // those that gave nothing do not count.
 func interval(value float64, resampled []float64) Interval {

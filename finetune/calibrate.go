@@ -3,64 +3,116 @@ package finetune
 import (
 	"fmt"
 	"math"
+	"strconv"
 )
+
+// An Aim is what a threshold is fitted for: AimF1, or a wanted precision in (0, 1]
+// as a number, "0.9".
+type Aim string
+
+// AimNone leaves thresholds as they are; AimF1 wants the best F1, the harmonic
+// mean of precision and recall.
+const (
+	AimNone Aim = ""
+	AimF1   Aim = "f1"
+)
+
+// Wanted is the precision that is aimed at, 0 for the best F1.
+func (a Aim) Wanted() (float64, error) {
+	if a == AimF1 {
+		return 0, nil
+	}
+	wanted, err := strconv.ParseFloat(string(a), 64)
+	if err != nil || !(wanted > 0 && wanted <= 1) {
+		return 0, fmt.Errorf("threshold for %q: want f1, or a precision above 0 and not above 1", string(a))
+	}
+	return wanted, nil
+}
 
 // A Threshold is a probability from which on a label holds, and what comes of it
 // on the photos that it was fitted to.
 type Threshold struct {
-	Value     Interval
-	Precision Interval // of what is at or above it
-	Recall    Interval
-	F1        Interval
+	Label     string   `json:"label"`
+	Value     Interval `json:"threshold"`
+	Precision Interval `json:"precision"` // of what is at or above it
+	Recall    Interval `json:"recall"`
+	F1        Interval `json:"f1"`
+	Reason    string   `json:"reason,omitempty"` // why there is none
 }
 
-// FitThreshold finds the threshold of a label on scored photos, row i of the
-// scores of photos[i]. With a wanted precision, in (0, 1], it is the one that
-// finds most photos at that precision or above; with 0 the one of the best F1.
-// It lies halfway, in logits, between the scores of the photos on its two sides.
-// Intervals are of bootstrap resamples of groups, in each of which the threshold
-// is fitted anew; precision and the others are those of the threshold that was
-// found. Scores should be of photos that were not learned from: see
-// CrossValidate.
-func (s Set) FitThreshold(scores Scores, photos []int, label int, wanted float64) (Threshold, error) {
-	name := s.Labels[label].Name
-	if !(wanted >= 0 && wanted <= 1) {
-		return Threshold{}, fmt.Errorf("fit threshold of %s: a precision of %v is not between 0 and 1", name, wanted)
+// String is the threshold for people.
+func (t Threshold) String() string {
+	if t.Reason != "" {
+		return fmt.Sprintf("%s: as it was: %s", t.Label, t.Reason)
 	}
-	c := s.column(scores, label, photos)
-	yes, no := 0, 0
-	for _, y := range c.truth {
-		if y > 0 {
-			yes++
-		} else {
-			no++
+	return fmt.Sprintf("%s: %.2f (%.2f to %.2f), precision %.2f, recall %.2f", t.Label, t.Value.Value, t.Value.Low, t.Value.High, t.Precision.Value, t.Recall.Value)
+}
+
+// FitThresholds finds the thresholds of all labels on scored photos, row i of the
+// scores of photos[i]. For a wanted precision it is the one that finds most photos
+// at that precision or above. It lies halfway, in logits, between the scores of
+// the photos on its two sides. Intervals are of bootstrap resamples of groups, in
+// each of which the threshold is fitted anew; precision and the others are those
+// of the threshold that was found. Scores should be of photos that were not
+// learned from: see CrossValidate. Labels of too few photos have none, see few.
+func (s Set) FitThresholds(scores Scores, photos []int, aim Aim) ([]Threshold, error) {
+	wanted, err := aim.Wanted()
+	if err != nil {
+		return nil, err
+	}
+	groups := s.Groups()
+	f := fitting{wanted: wanted, fitted: make([]Threshold, len(s.Labels))}
+	pairs := 0
+	for i, l := range s.Labels {
+		f.fitted[i].Label = l.Name
+		c := s.column(scores, i, photos)
+		if f.fitted[i].Reason = s.few(c, at(groups, photos)); f.fitted[i].Reason != "" {
+			continue
 		}
+		cut := c.cut(nil, wanted)
+		if math.IsNaN(cut) {
+			f.fitted[i].Reason = fmt.Sprintf("no threshold has a precision of %v", wanted)
+			continue
+		}
+		f.labels, f.columns, f.cuts = append(f.labels, i), append(f.columns, c), append(f.cuts, cut)
+		pairs += len(c.rows)
 	}
-	switch {
-	case yes == 0:
-		return Threshold{}, fmt.Errorf("fit threshold of %s: no photo is known to show it", name)
-	case no == 0:
-		return Threshold{}, fmt.Errorf("fit threshold of %s: no photo is known not to show it", name)
-	}
-	cut := c.cut(nil, wanted)
-	if math.IsNaN(cut) {
-		return Threshold{}, fmt.Errorf("fit threshold of %s: no threshold has a precision of %v", name, wanted)
-	}
-	boot := newBootstrap(s.Groups(), photos, resamples(len(c.rows)))
-	cuts := make([]float64, boot.times)
-	var drawn [figures][]float64
-	for f := range figures {
-		drawn[f] = make([]float64, boot.times)
+	f.resample(newBootstrap(groups, photos, resamples(pairs)))
+	return f.fitted, nil
+}
+
+// A fitting is of the labels that have a threshold.
+type fitting struct {
+	wanted  float64
+	fitted  []Threshold // by label of the set
+	labels  []int
+	columns []column
+	cuts    []float64 // in logits
+}
+
+// resample finds the intervals.
+func (f *fitting) resample(boot bootstrap) {
+	values := make([][]float64, len(f.labels))
+	drawn := make([][figures][]float64, len(f.labels))
+	for i := range f.labels {
+		values[i] = make([]float64, boot.times)
+		for k := range drawn[i] {
+			drawn[i][k] = make([]float64, boot.times)
+		}
 	}
 	boot.each(func(r int, weights []float64) {
-		cuts[r] = sigmoid(c.cut(weights, wanted))
-		for f, x := range c.measure(weights, cut) {
-			drawn[f][r] = x
+		for i, c := range f.columns {
+			values[i][r] = sigmoid(c.cut(weights, f.wanted))
+			for k, x := range c.measure(weights, f.cuts[i]) {
+				drawn[i][k][r] = x
+			}
 		}
 	})
-	m := c.measure(nil, cut)
-	of := func(f figure) Interval { return interval(m[f], drawn[f]) }
-	return Threshold{interval(sigmoid(cut), cuts), of(precision), of(recall), of(f1)}, nil
+	for i, label := range f.labels {
+		m, t := f.columns[i].measure(nil, f.cuts[i]), &f.fitted[label]
+		of := func(k figure) Interval { return interval(m[k], drawn[i][k]) }
+		t.Value, t.Precision, t.Recall, t.F1 = interval(sigmoid(f.cuts[i]), values[i]), of(precision), of(recall), of(f1)
+	}
 }
 
 // cut returns the score of a threshold, NaN if there is none.

@@ -35,6 +35,8 @@ type Card struct {
 	Before *Validation `json:"before,omitempty"` // of the base
 	After  *Validation `json:"after,omitempty"`
 	Gate   []Verdict   `json:"gate,omitempty"`
+	// Thresholds were fitted on photos that were not learned from.
+	Thresholds []Threshold `json:"thresholds,omitempty"`
 
 	Made    time.Time `json:"made"`
 	Program string    `json:"program"` // version of the program
@@ -109,6 +111,9 @@ func (c Card) String() string {
 	}
 	for _, v := range c.Gate {
 		line("label", "%s", v)
+	}
+	for _, t := range c.Thresholds {
+		line("threshold", "%s", t)
 	}
 	return b.String()
 }

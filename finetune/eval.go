@@ -17,14 +17,16 @@ type Measures struct {
 
 // A LabelReport is how well photos are told to show a label.
 type LabelReport struct {
-	Label     string    `json:"label"`
-	Shown     int       `json:"shown"`     // photos known to show it
-	NotShown  int       `json:"not_shown"` // and not to
-	Unknown   int       `json:"unknown"`   // left out
-	Threshold float64   `json:"threshold"`
-	Before    Measures  `json:"before"`
-	After     *Measures `json:"after,omitempty"`
-	Gain      *Interval `json:"gain,omitempty"` // of average precision, on the same resamples
+	Label     string  `json:"label"`
+	Shown     int     `json:"shown"`     // photos known to show it
+	NotShown  int     `json:"not_shown"` // and not to
+	Unknown   int     `json:"unknown"`   // left out
+	Threshold float64 `json:"threshold"`
+	// Moved is the threshold after, where it is another one.
+	Moved  float64   `json:"after_threshold,omitempty"`
+	Before Measures  `json:"before"`
+	After  *Measures `json:"after,omitempty"`
+	Gain   *Interval `json:"gain,omitempty"` // of average precision, on the same resamples
 }
 
 // A Confusion is a pair of labels that are taken for each other: of the photos
@@ -51,18 +53,27 @@ type Report struct {
 
 // Evaluate measures scores of photos against what is known of them; pairs that
 // nobody knows are left out. Row i of each scores is of photos[i]; one or two
-// scores, before and after. thresholds are probabilities, by label. Intervals
-// are of bootstrap resamples of groups, see Groups.
+// scores, before and after. thresholds are probabilities, by label, of the scores
+// that have none of their own. Intervals are of bootstrap resamples of groups,
+// see Groups.
 func (s Set) Evaluate(photos []int, thresholds []float64, scores ...Scores) Report {
-	e := evaluation{set: s, photos: photos, scores: scores, cuts: make([]float64, len(thresholds))}
-	for i, p := range thresholds {
-		e.cuts[i] = math.Log(p / (1 - p))
+	e := evaluation{set: s, photos: photos, scores: scores}
+	for _, one := range scores {
+		cuts := make([]float64, len(s.Labels))
+		for i := range cuts {
+			p := one.threshold(i, thresholds)
+			cuts[i] = math.Log(p / (1 - p))
+		}
+		e.cuts = append(e.cuts, cuts)
 	}
 	e.resample()
 	r := Report{Photos: len(photos), Groups: e.boot.n, Labels: make([]LabelReport, len(s.Labels))}
 	for i, l := range s.Labels {
 		r.Labels[i] = e.label(i)
-		r.Labels[i].Label, r.Labels[i].Threshold = l.Name, thresholds[i]
+		r.Labels[i].Label, r.Labels[i].Threshold = l.Name, scores[0].threshold(i, thresholds)
+		if moved := scores[len(scores)-1].threshold(i, thresholds); moved != r.Labels[i].Threshold {
+			r.Labels[i].Moved = moved
+		}
 	}
 	r.Before = e.means(0)
 	if len(scores) > 1 {
@@ -74,11 +85,19 @@ func (s Set) Evaluate(photos []int, thresholds []float64, scores ...Scores) Repo
 	return r
 }
 
+// threshold is that of a label, of others where the scores have none.
+func (s Scores) threshold(label int, others []float64) float64 {
+	if s.Thresholds != nil {
+		return s.Thresholds[label]
+	}
+	return others[label]
+}
+
 // An evaluation has every figure of every resample.
 type evaluation struct {
 	set    Set
 	photos []int
-	cuts   []float64
+	cuts   [][]float64 // by scores, label
 	scores []Scores
 	boot   bootstrap
 
@@ -90,12 +109,12 @@ type evaluation struct {
 
 func (e *evaluation) resample() {
 	pairs := 0
-	for _, scores := range e.scores {
+	for k, scores := range e.scores {
 		columns := make([]column, len(e.set.Labels))
 		values, drawn := make([][figures]float64, len(columns)), make([][figures][]float64, len(columns))
 		for label := range columns {
 			columns[label] = e.set.column(scores, label, e.photos)
-			values[label] = columns[label].measure(nil, e.cuts[label])
+			values[label] = columns[label].measure(nil, e.cuts[k][label])
 			pairs += len(columns[label].rows)
 		}
 		e.columns, e.values, e.drawn = append(e.columns, columns), append(e.values, values), append(e.drawn, drawn)
@@ -115,7 +134,7 @@ func (e *evaluation) resample() {
 	e.boot.each(func(resample int, weights []float64) {
 		for k, columns := range e.columns {
 			for label, c := range columns {
-				for f, x := range c.measure(weights, e.cuts[label]) {
+				for f, x := range c.measure(weights, e.cuts[k][label]) {
 					e.drawn[k][label][f][resample] = x
 				}
 			}
@@ -239,7 +258,7 @@ func (e *evaluation) confused() []Confusion {
 				shown[k.Label] = append(shown[k.Label], row)
 			}
 		}
-		for taken, cut := range e.cuts {
+		for taken, cut := range e.cuts[len(e.cuts)-1] {
 			if scores.At(row, taken) < cut || e.set.Value(photo, taken) >= 0 {
 				continue
 			}

@@ -20,7 +20,7 @@ func CrossValidate(ctx context.Context, e backend.Backend, d Embedded, m Method,
 		return Scores{}, err
 	}
 	l := &Linear{work: newWork(e), d: d, method: m, prior: p}
-	scores := Scores{len(d.Labels), make([]float32, len(d.Photos)*len(d.Labels))}
+	scores := Scores{Labels: len(d.Labels), Values: make([]float32, len(d.Photos)*len(d.Labels))}
 	if len(d.decided(d.Rest(nil))) == 0 {
 		return Scores{}, ErrNothingToLearn
 	}
@@ -60,7 +60,8 @@ const fewestGroups = 3
 // worse. Of every label there must be enough photos, see few. order says that
 // the order of photos is the same, and with it the average precision.
 func (s Set) gate(before, after Scores, order bool) []Verdict {
-	e := evaluation{set: s, photos: s.Rest(nil), scores: []Scores{before, after}, cuts: make([]float64, len(s.Labels))}
+	none := make([]float64, len(s.Labels))
+	e := evaluation{set: s, photos: s.Rest(nil), scores: []Scores{before, after}, cuts: [][]float64{none, none}}
 	e.resample()
 	verdicts := make([]Verdict, len(s.Labels))
 	for i, l := range s.Labels {
@@ -118,7 +119,7 @@ func Choose(ctx context.Context, e backend.Backend, d Embedded, m Method, p Prio
 	if err != nil {
 		return Choice{}, err
 	}
-	c := Choice{Before: before, After: Scores{before.Labels, slices.Clone(before.Values)}, Verdicts: make([]Verdict, len(d.Labels))}
+	c := Choice{Before: before, After: Scores{Labels: before.Labels, Values: slices.Clone(before.Values)}, Verdicts: make([]Verdict, len(d.Labels))}
 	enough := c.refuseFew(d.Set)
 	if len(enough) == 0 {
 		if len(d.decided(d.Rest(nil))) == 0 {
@@ -188,7 +189,7 @@ func (d Embedded) only(labels []int) Embedded {
 
 // only are the scores of some labels.
 func (s Scores) only(labels []int) Scores {
-	some := Scores{len(labels), make([]float32, len(s.Values)/s.Labels*len(labels))}
+	some := Scores{Labels: len(labels), Values: make([]float32, len(s.Values)/s.Labels*len(labels))}
 	for i, label := range labels {
 		some.set(i, s, label)
 	}

@@ -2,6 +2,8 @@ package finetune
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -184,6 +186,22 @@ func TestCrossValidationDoesNotPeek(t *testing.T) {
 	}
 }
 
+// fitFirst fits the threshold of the first label for a precision, 0: for F1.
+func fitFirst(s Set, scores Scores, photos []int, wanted float64) (Threshold, error) {
+	aim := AimF1
+	if wanted != 0 {
+		aim = Aim(fmt.Sprint(wanted))
+	}
+	fitted, err := s.FitThresholds(scores, photos, aim)
+	if err != nil {
+		return Threshold{}, err
+	}
+	if fitted[0].Reason != "" {
+		return fitted[0], errors.New(fitted[0].Reason)
+	}
+	return fitted[0], nil
+}
+
 func TestFitThreshold(t *testing.T) {
 	truth := []int8{1, 1, -1, 1, 1, -1, -1, 1, -1, -1, 0}
 	score := []float64{9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 100}
@@ -198,7 +216,7 @@ func TestFitThreshold(t *testing.T) {
 		if c.wanted == 0.5 {
 			c.logit, c.precision = 1.5, 5./8 // more wrong photos find no more right ones
 		}
-		got, err := s.FitThreshold(scores, photos, 0, c.wanted)
+		got, err := fitFirst(s, scores, photos, c.wanted)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -216,12 +234,14 @@ func TestFitThreshold(t *testing.T) {
 	}{
 		{[]int8{1, 1}, 0, "no photo is known not to show it"},
 		{[]int8{-1, 0}, 0, "no photo is known to show it"},
-		{[]int8{-1, 1}, 0.9, "no threshold has a precision of 0.9"},
-		{[]int8{-1, 1}, 1.5, "a precision of 1.5 is not between 0 and 1"},
-		{[]int8{-1, 1}, math.NaN(), "is not between 0 and 1"},
+		{[]int8{-1, 1}, 0.9, "too few photos show it: 1 that differ"},
+		{[]int8{-1, -1, -1, 1, 1, 1}, 0.9, "no threshold has a precision of 0.9"},
+		{[]int8{-1, 1}, 1.5, `threshold for "1.5": want f1, or a precision above 0 and not above 1`},
+		{[]int8{-1, 1}, -0.5, "want f1, or a precision"},
+		{[]int8{-1, 1}, math.NaN(), "want f1, or a precision"},
 	} {
-		s, scores, photos := tell(c.truth, []float64{2, 1})
-		if _, err := s.FitThreshold(scores, photos, 0, c.wanted); err == nil || !strings.Contains(err.Error(), c.err) {
+		s, scores, photos := tell(c.truth, []float64{6, 5, 4, 3, 2, 1}[:len(c.truth)])
+		if _, err := fitFirst(s, scores, photos, c.wanted); err == nil || !strings.Contains(err.Error(), c.err) {
 			t.Errorf("%v: %v, want %q", c.truth, err, c.err)
 		}
 	}
@@ -231,12 +251,12 @@ func TestFitThreshold(t *testing.T) {
 func TestFitThresholdIsBest(t *testing.T) {
 	rng := rand.New(rand.NewPCG(21, 1))
 	for range 100 {
-		n := 5 + rng.IntN(40)
+		n := 8 + rng.IntN(40)
 		truth, score := make([]int8, n), make([]float64, n)
 		for i := range truth {
 			truth[i], score[i] = int8(2*rng.IntN(2)-1), float64(rng.IntN(12))
 		}
-		truth[0], truth[1] = 1, -1
+		copy(truth, []int8{1, -1, 1, -1, 1, -1})
 		s, scores, photos := tell(truth, score)
 		c := s.column(scores, 0, photos)
 		for _, wanted := range []float64{0, 0.5, 0.7, 0.9} {
@@ -251,7 +271,7 @@ func TestFitThresholdIsBest(t *testing.T) {
 					best, any = max(best, value), true
 				}
 			}
-			got, err := s.FitThreshold(scores, photos, 0, wanted)
+			got, err := fitFirst(s, scores, photos, wanted)
 			if !any {
 				if err == nil {
 					t.Fatalf("wanted %v: %+v where there is none", wanted, got)

@@ -81,6 +81,8 @@ func (h Heads) Keep(before Heads, keep func(label int) bool) Heads {
 type Scores struct {
 	Labels int
 	Values []float32
+	// Thresholds are probabilities, by label; nil: those that Evaluate is given.
+	Thresholds []float64
 }
 
 // At returns the score of a photo and a label.
@@ -105,5 +107,5 @@ func (h Heads) scores(w *work, images [][]float32) (Scores, error) {
 		l := h.Labels[i%len(h.Labels)]
 		values[i] = float32(l.Scale*scale*float64(cosine) + bias + l.Delta)
 	}
-	return Scores{len(h.Labels), values}, nil
+	return Scores{Labels: len(h.Labels), Values: values}, nil
 }

@@ -76,3 +76,19 @@ func (h Heads) Tuned(before Heads, labels []Label) []Tuned {
 	}
 	return list
 }
+
+// Moved gives labels the thresholds that were fitted; those that have no reading
+// of their own yet get one that is the threshold alone.
+func Moved(list []Tuned, fitted []Threshold) []Tuned {
+	for _, f := range fitted {
+		if f.Reason != "" {
+			continue
+		}
+		i := slices.IndexFunc(list, func(t Tuned) bool { return t.Name == f.Label })
+		if i < 0 {
+			i, list = len(list), append(list, Tuned{Name: f.Label})
+		}
+		list[i].Threshold = f.Value.Value
+	}
+	return list
+}

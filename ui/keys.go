@@ -144,6 +144,8 @@ var actions = []action{
 
 	{KeyHelp{[]string{"enter"}, "start", "start", groupTrain}, (*root).startTraining},
 	{KeyHelp{[]string{"c"}, "complete", "absent tags: wrong, or nobody knows", groupTrain}, (*root).toggleComplete},
+	{KeyHelp{[]string{"t"}, "aim", "thresholds: as they are, or fitted", groupTrain}, (*root).nextAim},
+	{KeyHelp{[]string{"m"}, "heads", "heads: learned, or means of photos", groupTrain}, (*root).togglePrototype},
 
 	{KeyHelp{[]string{"space"}, "hold", "pause, or go on", groupTraining}, (*root).holdTraining},
 	{KeyHelp{[]string{"s"}, "finish", "stop here, and see what it brought", groupTraining}, (*root).finishTraining},

@@ -22,9 +22,11 @@ type Trainer interface {
 
 // TrainWish is what a person wants to be learned.
 type TrainWish struct {
-	Labels   label.Set // of the explorer: they explain the names that tags have
-	Depth    finetune.Depth
-	Complete bool // a tag that a photo does not have is known to be wrong
+	Labels    label.Set // of the explorer: they explain the names that tags have
+	Depth     finetune.Depth
+	Complete  bool         // a tag that a photo does not have is known to be wrong
+	Aim       finetune.Aim // of thresholds
+	Prototype bool         // of DepthHead: vectors are means, not learned
 }
 
 // TrainPlan is what a training learns from, and what it takes.
@@ -90,7 +92,18 @@ type TrainResult struct {
 	Labels        []finetune.Verdict
 	Kept          int // labels that are better and would be kept
 	Whole         bool
+	Thresholds    []finetune.Threshold // that were fitted, by label; nil: none was asked for
 	Notes         []string
+}
+
+// Moved is how many thresholds have moved.
+func (r TrainResult) Moved() (n int) {
+	for _, t := range r.Thresholds {
+		if t.Reason == "" {
+			n++
+		}
+	}
+	return n
 }
 
 // Learned is what was kept.

@@ -63,6 +63,7 @@ type tutor struct {
 	fails  error    // of Plan and Begin
 	ends   error    // of Train
 	wishes []TrainWish
+	began  TrainWish
 	runs   []*lessonRun
 	whole  bool
 	worse  bool
@@ -91,6 +92,7 @@ func (u *tutor) Begin(_ context.Context, wish TrainWish) (Training, error) {
 	if u.fails != nil {
 		return nil, u.fails
 	}
+	u.began = wish
 	r := &lessonRun{tutor: u, depth: wish.Depth, change: make(chan struct{}, 8)}
 	u.runs = append(u.runs, r)
 	return r, nil
@@ -185,7 +187,8 @@ func (r *lessonRun) Result(context.Context) (TrainResult, error) {
 		after = 0.6
 	}
 	return TrainResult{
-		Before: finetune.Validation{AveragePrecision: 0.66, Photos: 240, Labels: 31}, After: finetune.Validation{AveragePrecision: after, Photos: 240, Labels: 31},
+		Thresholds: r.fitted(),
+		Before:     finetune.Validation{AveragePrecision: 0.66, Photos: 240, Labels: 31}, After: finetune.Validation{AveragePrecision: after, Photos: 240, Labels: 31},
 		Kept: 2, Whole: r.whole, Notes: []string{"the other photos make 5 tags doubtful"},
 		Labels: []finetune.Verdict{
 			{Label: "red", Kept: true, As: finetune.LinearHead, Before: 0.61, After: 0.9, Low: 0.1, High: 0.4},
@@ -194,6 +197,31 @@ func (r *lessonRun) Result(context.Context) (TrainResult, error) {
 			{Label: "rare", Reason: "too few photos show it: 1 that differ, 3 are needed"},
 		},
 	}, nil
+}
+
+// fitted are thresholds, if they were asked for.
+func (r *lessonRun) fitted() []finetune.Threshold {
+	if r.began.Aim == finetune.AimNone {
+		return nil
+	}
+	return []finetune.Threshold{
+		{Label: "red", Value: finetune.Interval{Value: 0.23, Low: 0.15, High: 0.41}},
+		{Label: "green", Reason: "no threshold has a precision of 0.9"},
+		{Label: "日本の海", Value: finetune.Interval{Value: 0.62, Low: 0.5, High: 0.7}},
+		{Label: "rare", Reason: "too few photos show it: 1 that differ, 3 are needed"},
+	}
+}
+
+// What the sheet says of thresholds and heads is what is begun.
+func TestTrainWish(t *testing.T) {
+	u := newTutor(t)
+	close(u.allow)
+	d := school(t, 80, 24, u).press("T").has("thresholds stay where they are")
+	d.press("t").has("(best F1)").press("t").has("9 of 10 tags are right").press("m").has("mean of its photos").press("enter")
+	if u.began.Aim != "0.9" || !u.began.Prototype || u.began.Depth != finetune.DepthHead {
+		t.Errorf("began %+v", u.began)
+	}
+	d.has("2 of 4 thresholds moved", "≥ 0.23 (0.15 to 0.41)").press("d", "d", "T").has("9 of 10 tags are right")
 }
 
 // schooled are colours after a training: they know one label more surely.
@@ -272,6 +300,10 @@ func TestTrainScreens(t *testing.T) {
 			d.until(func() bool { return d.m.train.pick.on && d.m.train.sides.Up > 0 })
 			d.send(keyPress("left"))
 			return d
+		})
+		screen("fitted", func(u *tutor) *driver {
+			close(u.allow)
+			return school(t, size[0], size[1], u).press("T", "t", "m", "enter")
 		})
 		screen("done", func(u *tutor) *driver {
 			close(u.allow)

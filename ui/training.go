@@ -25,12 +25,18 @@ const (
 	trainKeeps
 )
 
+// sheet is what the sheet says that a training is to be.
+type sheet struct {
+	complete  bool
+	aim       int // of trainAims
+	prototype bool
+}
+
 // training is the state of the sheet and of the screen of a training.
 type training struct {
-	// The sheet.
-	complete bool
-	planned  map[finetune.Depth]planned // as far as it is known
-	request  int
+	sheet
+	planned map[finetune.Depth]planned // as far as it is known
+	request int
 
 	// The screen.
 	stage   trainStage
@@ -160,7 +166,7 @@ type beganMsg struct {
 // beginTraining prepares what the sheet says, on the screen of the training.
 func (m *root) beginTraining(wish TrainWish) tea.Cmd {
 	plan := m.train.planned[wish.Depth].plan
-	m.train = training{stage: trainBegins, plan: plan, complete: wish.Complete}
+	m.train = training{stage: trainBegins, plan: plan, sheet: m.train.sheet}
 	m.overlay, m.overlayTop = overlayTraining, 0
 	trainer := m.o.Trainer
 	return m.work.command(func(ctx context.Context) tea.Msg {
@@ -291,7 +297,7 @@ func (m *root) keepTraining() tea.Cmd {
 	if t.stage != trainDone || t.plan.Recorded {
 		return nil
 	}
-	if t.result.Kept == 0 && !t.result.Whole {
+	if t.result.Kept+t.result.Moved() == 0 && !t.result.Whole {
 		m.say("no label became better: there is nothing to keep")
 		return nil
 	}
@@ -372,8 +378,7 @@ func (m *root) closeRun(run Training) tea.Cmd {
 
 // endTraining forgets the training that is on the screen.
 func (m *root) endTraining() {
-	complete := m.train.complete
-	m.train = training{complete: complete}
+	m.train = training{sheet: m.train.sheet}
 	if m.overlay == overlayTraining {
 		m.overlay = overlayNone
 	}

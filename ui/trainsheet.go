@@ -54,7 +54,7 @@ func (m *root) openTraining() tea.Cmd {
 
 // wish is what the sheet says.
 func (m *root) trainWish() TrainWish {
-	return TrainWish{Labels: m.labels.set, Depth: depths[m.overlayAt].Depth, Complete: m.train.complete}
+	return TrainWish{Labels: m.labels.set, Depth: depths[m.overlayAt].Depth, Complete: m.train.complete, Aim: trainAims[m.train.aim].Aim, Prototype: m.train.prototype}
 }
 
 // planTraining asks what each depth takes.
@@ -106,6 +106,28 @@ func (m *root) toggleComplete() tea.Cmd {
 	return m.planTraining()
 }
 
+// trainAims are what thresholds can be moved for.
+var trainAims = []struct {
+	finetune.Aim
+	said string
+}{
+	{finetune.AimNone, "thresholds stay where they are"},
+	{finetune.AimF1, "thresholds move to where most is found and least is wrong (best F1)"},
+	{"0.9", "thresholds move to where 9 of 10 tags are right"},
+}
+
+// nextAim takes another aim of thresholds.
+func (m *root) nextAim() tea.Cmd {
+	m.train.aim = (m.train.aim + 1) % len(trainAims)
+	return nil
+}
+
+// togglePrototype says how heads are found.
+func (m *root) togglePrototype() tea.Cmd {
+	m.train.prototype = !m.train.prototype
+	return m.planTraining()
+}
+
 // startTraining begins what the sheet says, if it can be.
 func (m *root) startTraining() tea.Cmd {
 	wish := m.trainWish()
@@ -124,13 +146,15 @@ func (m *root) startTraining() tea.Cmd {
 // trainPanel is the sheet.
 func (m *root) trainPanel() panel {
 	t, w := m.theme, m.lay.w
-	s := panel{title: "learn from your tags", foot: signOf("start") + " start · ↑ ↓ depth · " + keyOf("complete") + " absent tags · Esc back"}
+	s := panel{title: "learn from your tags", foot: signOf("start") + " start · ↑ ↓ depth · " + keyOf("complete") + " absent tags · " + keyOf("aim") + " thresholds · " + keyOf("heads") + " heads · Esc back"}
 	for i, d := range depths {
-		k, mark := ink(""), "  "
+		k, mark, said := ink(""), "  ", d.help
+		if d.Depth == finetune.DepthHead && m.train.prototype {
+			said = "and each label moved to the mean of its photos"
+		}
 		if i == m.overlayAt {
 			k, mark = t.accent, "▸ "
 		}
-		said := d.help
 		if p, ok := m.train.planned[d.Depth]; ok && p.err == nil {
 			said = cost(p.plan) + "   " + said
 		}
@@ -156,14 +180,18 @@ func (m *root) trainSaid() []part {
 	if m.train.complete {
 		absent = part{"", []string{"a tag that a photo does not have is wrong for it"}}
 	}
+	aim := part{t.quiet, []string{trainAims[m.train.aim].said}}
+	if m.train.aim > 0 {
+		aim.k = ""
+	}
 	p, known := m.train.planned[depths[m.overlayAt].Depth]
 	switch {
 	case !known:
-		return []part{absent, {t.quiet, []string{"counting what there is to learn from …"}}}
+		return []part{absent, aim, {t.quiet, []string{"counting what there is to learn from …"}}}
 	case p.err != nil:
-		return []part{absent, {t.warn, []string{"✗ " + clean(p.err.Error())}}}
+		return []part{absent, aim, {t.warn, []string{"✗ " + clean(p.err.Error())}}}
 	}
-	said := []part{absent, {"", []string{dataWords(p.plan)}}}
+	said := []part{absent, aim, {"", []string{dataWords(p.plan)}}}
 	for _, note := range p.plan.Notes {
 		said = append(said, part{t.quiet, []string{clean(note)}})
 	}

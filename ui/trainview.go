@@ -345,6 +345,9 @@ func (m *root) trainResult(w int) []string {
 	}
 	mean.add(t.quiet, clip("   on "+plural(r.After.Photos, "photo")+" held back"+what, w-mean.cells-1))
 	lines = append(lines, mean.fit(w), clip(gate, w))
+	if len(r.Thresholds) > 0 {
+		lines = append(lines, clip(fmt.Sprintf(" %s of %s moved: ≥ is where they are now, with 95 %% intervals", count(r.Moved()), plural(len(r.Thresholds), "threshold")), w))
+	}
 	for _, note := range r.Notes {
 		for _, s := range wrap(clean(note), w-2) {
 			lines = append(lines, " "+t.quiet.on(s))
@@ -355,14 +358,19 @@ func (m *root) trainResult(w int) []string {
 	for _, v := range r.Labels {
 		name = max(name, min(width(clean(v.Label)), w/4))
 	}
+	moved := make(map[string]finetune.Threshold)
+	for _, t := range r.Thresholds {
+		moved[t.Label] = t
+	}
 	for _, v := range r.Labels {
-		lines = append(lines, m.verdictLine(v, name, w))
+		lines = append(lines, m.verdictLine(v, moved[v.Label], name, w))
 	}
 	return lines
 }
 
-// verdictLine is what the gate says of a label.
-func (m *root) verdictLine(v finetune.Verdict, name, w int) string {
+// verdictLine is what the gate says of a label, and where its threshold is now if
+// it has moved.
+func (m *root) verdictLine(v finetune.Verdict, moved finetune.Threshold, name, w int) string {
 	t := m.theme
 	var l line
 	mark, k := "○", t.quiet
@@ -375,9 +383,12 @@ func (m *root) verdictLine(v finetune.Verdict, name, w int) string {
 	} else {
 		l.add(t.quiet, fmt.Sprintf("  %.3f → ", v.Before)).add("", fmt.Sprintf("%.3f", v.After))
 		l.add(t.quiet, fmt.Sprintf("  %+.3f", v.After-v.Before))
-		if w >= 80 {
+		if w >= 80 && len(m.train.result.Thresholds) == 0 || w >= 110 {
 			l.add(t.quiet, fmt.Sprintf(" (%+.3f to %+.3f)", v.Low, v.High))
 		}
+	}
+	if moved.Label != "" && moved.Reason == "" {
+		l.add("", fmt.Sprintf("  ≥ %.2f", moved.Value.Value)).add(t.quiet, fmt.Sprintf(" (%.2f to %.2f)", moved.Value.Low, moved.Value.High))
 	}
 	said := "as it was"
 	switch {
