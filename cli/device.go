@@ -147,7 +147,10 @@ func probe(ctx context.Context, software bool) (probed, error) {
 	case ctx.Err() == context.DeadlineExceeded:
 		return p, fmt.Errorf("the driver has not answered for %v", probeTime)
 	case err != nil:
-		return p, fmt.Errorf("the driver ended the process that tried it (%w): %s", err, firstLine(said.String()))
+		if line := firstLine(said.String()); line != "" {
+			err = fmt.Errorf("%w: %s", err, line)
+		}
+		return p, fmt.Errorf("the driver ended the process that tried it: %w", err)
 	}
 	if err := json.Unmarshal(out, &p); err != nil {
 		return p, fmt.Errorf("try the gpu: %w", err)

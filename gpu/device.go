@@ -28,12 +28,8 @@ type device struct {
 
 // openDevice tries one way after the other.
 func openDevice(o Options) (*device, error) {
-	all, err := ways()
-	if err != nil {
-		return nil, err
-	}
 	var errs []error
-	for _, w := range all {
+	for _, w := range ways(o.Software) {
 		if w.software && !o.Software || o.Way != "" && o.Way != w.name {
 			what := "not asked for"
 			if w.software {

@@ -1,5 +1,5 @@
-//go:build gpu && cgo && !linux && !windows
+//go:build !linux && !windows && !darwin
 
 package gpu
 
-const why = "the OpenGL engine runs on Linux only so far"
+const why = "built without GPU: the OpenGL engine runs on Linux and Windows"

@@ -21,12 +21,16 @@ type way struct {
 // windows lists ways that need a display; nil in builds without them.
 var windows func() []way
 
-// ways lists where to try, in order. Displays come after devices that are
-// hardware and before those that are software.
-func ways() ([]way, error) {
-	hard, soft, err := systemWays()
+// ways lists where to try, in order: devices that may be hardware, displays
+// among them, before those that are software. Where software is wanted it is the
+// other way round, so that no driver of hardware is opened for nothing.
+func ways(software bool) []way {
+	hard, soft := systemWays()
 	if windows != nil {
-		hard, err = append(hard, windows()...), nil
+		hard = append(hard, windows()...)
 	}
-	return append(hard, soft...), err
+	if software {
+		return append(soft, hard...)
+	}
+	return append(hard, soft...)
 }

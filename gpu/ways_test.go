@@ -11,12 +11,8 @@ import (
 
 // Each way that this machine has leads to an engine that computes.
 func TestWays(t *testing.T) {
-	all, err := ways()
-	if err != nil {
-		require.Missing(t, "gl", err.Error())
-	}
 	opened := 0
-	for _, w := range all {
+	for _, w := range ways(true) {
 		t.Run(w.name, func(t *testing.T) {
 			e, err := Open(Options{Software: true, Way: w.name})
 			if err != nil {
@@ -37,5 +33,22 @@ func TestWays(t *testing.T) {
 	}
 	if opened == 0 {
 		require.Missing(t, "gl", "no way leads to a software driver")
+	}
+}
+
+// A device that is hardware is looked for before software, and the other way
+// round where software is wanted; displays count as hardware.
+func TestOrder(t *testing.T) {
+	for _, software := range []bool{false, true} {
+		switched := 0
+		all := ways(software)
+		for i := 1; i < len(all); i++ {
+			if all[i].software != all[i-1].software {
+				switched++
+			}
+		}
+		if len(all) == 0 || switched > 1 || switched == 1 && all[0].software != software {
+			t.Errorf("software %v: %+v", software, all)
+		}
 	}
 }

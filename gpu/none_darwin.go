@@ -1,0 +1,3 @@
+package gpu
+
+const why = "built without GPU: OpenGL ends at 4.1 on macOS, without compute shaders"
