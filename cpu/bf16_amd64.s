@@ -722,7 +722,7 @@ done:
 	RET
 
 // func pairsBF16(dst *float32, src *float32, n int, lddst int, ldsrc int, k int)
-// Requires: AVX, AVX512BW, AVX512F
+// Requires: AVX, AVX512BW, AVX512F, MMX+
 TEXT ·pairsBF16(SB), NOSPLIT, $0-48
 	MOVQ    dst+0(FP), AX
 	MOVQ    src+8(FP), DX
@@ -748,33 +748,39 @@ TEXT ·pairsBF16(SB), NOSPLIT, $0-48
 	JLE     narrow
 
 wide:
-	VMOVUPS.Z (DX), K1, Z1
-	VMOVUPS.Z (DX)(DI*1), K1, Z2
+	PREFETCHT0 256(DX)
+	PREFETCHT0 256(DX)(DI*1)
+	PREFETCHT0 320(DX)
+	PREFETCHT0 320(DX)(DI*1)
+	VMOVUPS.Z  (DX), K1, Z1
+	VMOVUPS.Z  (DX)(DI*1), K1, Z2
 	BYTE $0x62; BYTE $0xf2; BYTE $0x6f; BYTE $0x48; BYTE $0x72; BYTE $0xc9 // VCVTNE2PS2BF16 Z1, Z2, Z1
-	VPERMW    Z1, Z0, Z1
-	VMOVUPS   Z1, (AX)
-	VMOVUPS.Z 64(DX), K2, Z1
-	VMOVUPS.Z 64(DX)(DI*1), K2, Z2
+	VPERMW     Z1, Z0, Z1
+	VMOVUPS    Z1, (AX)
+	VMOVUPS.Z  64(DX), K2, Z1
+	VMOVUPS.Z  64(DX)(DI*1), K2, Z2
 	BYTE $0x62; BYTE $0xf2; BYTE $0x6f; BYTE $0x48; BYTE $0x72; BYTE $0xc9 // VCVTNE2PS2BF16 Z1, Z2, Z1
-	VPERMW    Z1, Z0, Z1
-	VMOVUPS   Z1, 64(AX)
-	LEAQ      (DX)(DI*2), DX
-	ADDQ      SI, AX
-	DECQ      R8
-	JNZ       wide
+	VPERMW     Z1, Z0, Z1
+	VMOVUPS    Z1, 64(AX)
+	LEAQ       (DX)(DI*2), DX
+	ADDQ       SI, AX
+	DECQ       R8
+	JNZ        wide
 	VZEROUPPER
 	RET
 
 narrow:
-	VMOVUPS.Z (DX), K1, Z1
-	VMOVUPS.Z (DX)(DI*1), K1, Z2
+	PREFETCHT0 256(DX)
+	PREFETCHT0 256(DX)(DI*1)
+	VMOVUPS.Z  (DX), K1, Z1
+	VMOVUPS.Z  (DX)(DI*1), K1, Z2
 	BYTE $0x62; BYTE $0xf2; BYTE $0x6f; BYTE $0x48; BYTE $0x72; BYTE $0xc9 // VCVTNE2PS2BF16 Z1, Z2, Z1
-	VPERMW    Z1, Z0, Z1
-	VMOVUPS   Z1, (AX)
-	LEAQ      (DX)(DI*2), DX
-	ADDQ      SI, AX
-	DECQ      R8
-	JNZ       narrow
+	VPERMW     Z1, Z0, Z1
+	VMOVUPS    Z1, (AX)
+	LEAQ       (DX)(DI*2), DX
+	ADDQ       SI, AX
+	DECQ       R8
+	JNZ        narrow
 	VZEROUPPER
 	RET
 

@@ -130,10 +130,16 @@ func pairsBF16(v isa) {
 	SHLQ(U8(2), ldd)
 	SHLQ(U8(2), lds)
 	masks := []mask{v.firstOf(n, 0), v.firstOf(n, 1)}
+	const ahead = 256
 	order := v.vec()
 	VMOVUPS(table("pairs", v.lanes, func(i int) Constant { return U32(i | (v.lanes+i)<<16) }), order)
 	copyRows := func(name string, masks []mask) {
 		Label(name)
+		// The next panels take what is beside this one in the same rows.
+		for line := range masks {
+			PREFETCHT0(Mem{Base: src, Disp: ahead + line*64})
+			PREFETCHT0(Mem{Base: src, Index: lds, Scale: 1, Disp: ahead + line*64})
+		}
 		for j, m := range masks {
 			low := v.load(Mem{Base: src, Disp: j * v.bytes()}, m)
 			high := v.load(Mem{Base: src, Index: lds, Scale: 1, Disp: j * v.bytes()}, m)
