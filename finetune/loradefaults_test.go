@@ -20,7 +20,11 @@ func TestLoRADefaults(t *testing.T) {
 	}{{0, 1e-3}, {0, 3e-3}, {100, 1e-3}, {100, 3e-3}, {200, 3e-3}, {100, 1e-2}}
 	text := "| photos | examples a class |"
 	for _, o := range tried {
-		text += fmt.Sprintf(" %d steps, %.0e |", o.fewest, o.rate)
+		length := "5 epochs"
+		if o.fewest > 0 {
+			length = fmt.Sprintf("%d steps", o.fewest)
+		}
+		text += fmt.Sprintf(" %s, %g |", length, o.rate)
 	}
 	text += "\n|---|---:|---:|---:|---:|---:|---:|---:|\n"
 	for _, c := range []struct {

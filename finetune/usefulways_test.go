@@ -102,6 +102,13 @@ func (r trialRun) gatedLoRA() (Scores, int) {
 // better.
 func (r trialRun) lora(o Options, holdOut bool) (s Scores, better bool) {
 	r.Helper()
+	d := r.c.part(r.rows)
+	var held []int
+	if holdOut {
+		if _, held = d.HoldOut(r.seed); len(held) == 0 {
+			return Scores{}, false // nothing says that it is better
+		}
+	}
 	e, err := cpu.New(cpu.Options{Threads: 1})
 	if err != nil {
 		r.Fatal(err)
@@ -111,11 +118,6 @@ func (r trialRun) lora(o Options, holdOut bool) (s Scores, better bool) {
 		r.Fatal(err)
 	}
 	defer m.Close()
-	d := r.c.part(r.rows)
-	var held []int
-	if holdOut {
-		_, held = d.HoldOut(r.seed)
-	}
 	l := updated(r.T, m, d.Set, TowersOptions{Held: held}, DefaultLoRA(d.Set, 0, r.seed))
 	for i, p := range d.Photos { // the image tower does not change: photos keep their vectors
 		l.photos[p.Path] = model.Embedding(d.Images[i])
