@@ -20,10 +20,11 @@ type device struct {
 	limits   gl.Limits
 	programs map[string]uint32
 	store
-	lists  uint32 // contents change from call to call, see listed
-	fences []gl.Fence
-	cache  programCache
-	err    error // the first failure; nothing is done after it
+	lists   uint32 // contents change from call to call, see listed
+	fences  []fence
+	staging *staging
+	cache   programCache
+	err     error // the first failure; nothing is done after it
 }
 
 // openDevice tries one way after the other.
@@ -67,7 +68,7 @@ func openWay(w way, o Options) (*device, error) {
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
-	d := &device{context: c, limits: limits, programs: make(map[string]uint32)}
+	d := &device{context: c, limits: limits, programs: make(map[string]uint32), staging: newStaging(limits.Mapping)}
 	if d.budget = o.Budget; d.budget == 0 {
 		d.budget = gl.Free() / 10 * 8 // the screen, and others, need some
 	}
@@ -83,10 +84,21 @@ const (
 // uploads hold is bounded, and a device that hangs is noticed.
 func (d *device) flush() {
 	d.check()
-	d.fences = append(d.fences, gl.NewFence())
+	d.fence()
 	if len(d.fences) > ahead {
 		d.pass(1)
 	}
+}
+
+// A fence stands behind so many uploaded values.
+type fence struct {
+	gl.Fence
+	uploaded int
+}
+
+// fence stands behind what was issued.
+func (d *device) fence() {
+	d.fences = append(d.fences, fence{gl.NewFence(), d.staging.issued})
 }
 
 // pass waits for the first n fences.
@@ -95,6 +107,7 @@ func (d *device) pass(n int) {
 		if d.err == nil && !f.Wait(patience) {
 			d.fail(fmt.Errorf("it has not answered for %v", patience))
 		}
+		d.staging.released.Store(int64(f.uploaded))
 	}
 	d.fences = d.fences[n:]
 }
@@ -115,7 +128,7 @@ func (d *device) check() {
 
 // read waits for everything issued.
 func (d *device) read(dst []float32, m *memory, offset int) {
-	d.fences = append(d.fences, gl.NewFence())
+	d.fence()
 	d.pass(len(d.fences))
 	if d.use(m, false) {
 		gl.Read(dst, m.id, offset)
@@ -127,6 +140,9 @@ func (d *device) close() {
 	d.free()
 	if d.lists != 0 {
 		gl.DeleteBuffer(d.lists)
+	}
+	if d.staging.buffer != 0 {
+		gl.DeleteBuffer(d.staging.buffer)
 	}
 	d.err = errors.Join(d.err, d.context.Close())
 }

@@ -20,6 +20,7 @@ type engine struct {
 	scratch map[string]backend.Buf // memory of operations, by what it is for
 	closed  bool
 
+	staging    *staging
 	dispatches int
 }
 
@@ -33,7 +34,7 @@ func Open(o Options) (Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{queue: q, limits: d.limits, scratch: make(map[string]backend.Buf), tuning: untuned(d.limits.Software()), storage: o.Storage,
+	e := &engine{queue: q, limits: d.limits, staging: d.staging, scratch: make(map[string]backend.Buf), tuning: untuned(d.limits.Software()), storage: o.Storage,
 		info: Info{Renderer: d.limits.Renderer, Version: d.limits.Version, Context: d.context.String(), Software: d.limits.Software()}}
 	if err := e.selfTest(); err != nil {
 		return nil, errors.Join(err, e.Close())
@@ -96,12 +97,7 @@ func (e *engine) Write(dst backend.Buf, src []float32) {
 		e.pack(dst, plain)
 		return
 	}
-	values := append([]float32(nil), src...)
-	e.add(func(d *device) {
-		if m := dst.Mem.(*memory); d.use(m, true) {
-			gl.Write(m.id, 4*dst.Off, values)
-		}
-	})
+	e.upload(dst, src)
 }
 
 // Read implements backend.Backend.

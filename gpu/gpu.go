@@ -3,7 +3,8 @@
 // build says why there is none.
 //
 // One goroutine, locked to its thread for life, owns the context. Operations
-// append commands, which go to it in slices, and return at once; only Read waits.
+// append commands, which go to it in slices, and return at once; only Read waits,
+// and a Write when 32 MiB that were written are not with the device yet.
 // Every dispatch is followed by a barrier, so commands see what those before them
 // wrote. A failure sticks and comes back from the next Read.
 //

@@ -18,11 +18,12 @@ import (
 // Limits are what a device says of itself.
 type Limits struct {
 	Vendor, Renderer, Version string
-	Alignment                 int // of where a binding begins in a buffer, in bytes
-	Binding                   int // largest binding in bytes
-	Groups                    int // work groups in a dimension
-	Shared                    int // bytes that a work group shares
-	Binaries                  int // formats of compiled programs that it takes back
+	Alignment                 int  // of where a binding begins in a buffer, in bytes
+	Binding                   int  // largest binding in bytes
+	Groups                    int  // work groups in a dimension
+	Shared                    int  // bytes that a work group shares
+	Binaries                  int  // formats of compiled programs that it takes back
+	Mapping                   bool // buffers may stay mapped while the device uses them
 
 	resets func() uint32 // nil: it does not tell
 }
@@ -42,6 +43,7 @@ func Init(proc func(name string) unsafe.Pointer) (Limits, error) {
 	if major, minor := number(api.MAJOR_VERSION), number(api.MINOR_VERSION); major < 4 || major == 4 && minor < 3 {
 		return l, fmt.Errorf("OpenGL %d.%d of %s: 4.3 is needed", major, minor, l.Renderer)
 	}
+	l.Mapping = extension("GL_ARB_buffer_storage")
 	// The functions of KHR_robustness bear its name in OpenGL ES only. That one is
 	// listed does not mean that it is there: Wine lists what it does not hand out.
 	switch {
@@ -203,6 +205,30 @@ func Clear(id uint32, offset, bytes int) {
 func Write(id uint32, offset int, x []float32) {
 	api.BindBuffer(api.SHADER_STORAGE_BUFFER, id)
 	api.BufferSubData(api.SHADER_STORAGE_BUFFER, offset, 4*len(x), unsafe.Pointer(unsafe.SliceData(x)))
+}
+
+// NewMapped makes a buffer of n values that stays mapped: what is written there is
+// seen by commands that are issued later. Without memory for it there is none.
+func NewMapped(n int) (uint32, []float32) {
+	const flags = api.MAP_WRITE_BIT | api.MAP_PERSISTENT_BIT | api.MAP_COHERENT_BIT
+	var id uint32
+	api.GenBuffers(1, &id)
+	api.BindBuffer(api.COPY_READ_BUFFER, id)
+	api.BufferStorage(api.COPY_READ_BUFFER, 4*n, nil, flags)
+	at := api.MapBufferRange(api.COPY_READ_BUFFER, 0, 4*n, flags)
+	if at == nil {
+		api.DeleteBuffers(1, &id)
+		_ = Err() // the caller goes another way
+		return 0, nil
+	}
+	return id, unsafe.Slice((*float32)(at), n)
+}
+
+// Copy copies bytes from a buffer into another, on the device.
+func Copy(to uint32, offset int, from uint32, at, bytes int) {
+	api.BindBuffer(api.COPY_READ_BUFFER, from)
+	api.BindBuffer(api.COPY_WRITE_BUFFER, to)
+	api.CopyBufferSubData(api.COPY_READ_BUFFER, api.COPY_WRITE_BUFFER, at, offset, bytes)
 }
 
 // Read waits for what was issued and copies out of a buffer.
