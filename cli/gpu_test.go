@@ -7,6 +7,7 @@ import (
 	"math"
 	"testing"
 
+	"sigla/finetune"
 	"sigla/gpu"
 	"sigla/internal/require"
 	"sigla/model"
@@ -46,5 +47,28 @@ func TestSoftwareScores(t *testing.T) {
 	}
 	if math.Abs(got-want) > 1e-5 || math.Abs(got-testProbability) > testTolerance {
 		t.Errorf("p is %g on %s and %g on %s", got, device.Device(), want, processor.Device())
+	}
+}
+
+// Each depth of training on Mesa's software driver has the curve of the processor.
+func TestSoftwareTrains(t *testing.T) {
+	u := classroom(t, twoKinds)
+	for _, name := range depthNames() {
+		t.Run(name, func(t *testing.T) {
+			depth := finetune.Depth(name)
+			short := func(device string) *lesson {
+				l := lessonOf(t, u, depth, device)
+				if l.towers() {
+					l.setup.Epochs = 1
+				}
+				return l
+			}
+			want := live(t, short("cpu"), nil, nil)
+			got := live(t, short("gpu:software"), nil, nil)
+			if n := len(got.notes()) + len(got.warnings) + len(got.result.Notes) - len(want.result.Notes); n != 0 {
+				t.Errorf("it was not the device that trained: %q, %q", got.warnings, got.result.Notes)
+			}
+			near(t, got.events, want.events)
+		})
 	}
 }
