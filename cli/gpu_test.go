@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sigla/backend/speed"
+	"sigla/finetune"
 	"sigla/gpu"
 	"sigla/internal/require"
 	"sigla/model"
@@ -85,5 +86,28 @@ func TestSoftwareOperations(t *testing.T) {
 	}
 	if b.Product <= 0 || b.Peak <= 0 || b.Launch == nil || b.Launch.Each <= 0 || b.Launch.Share <= 0 {
 		t.Errorf("product %g, peak %g, launch %+v", b.Product, b.Peak, b.Launch)
+	}
+}
+
+// Each depth of training on Mesa's software driver has the curve of the processor.
+func TestSoftwareTrains(t *testing.T) {
+	u := classroom(t, twoKinds)
+	for _, name := range depthNames() {
+		t.Run(name, func(t *testing.T) {
+			depth := finetune.Depth(name)
+			short := func(device string) *lesson {
+				l := lessonOf(t, u, depth, device)
+				if l.towers() {
+					l.setup.Epochs = 1
+				}
+				return l
+			}
+			want := live(t, short("cpu"), nil, nil)
+			got := live(t, short("gpu:software"), nil, nil)
+			if n := len(got.notes()) + len(got.warnings) + len(got.result.Notes) - len(want.result.Notes); n != 0 {
+				t.Errorf("it was not the device that trained: %q, %q", got.warnings, got.result.Notes)
+			}
+			near(t, got.events, want.events)
+		})
 	}
 }

@@ -22,7 +22,7 @@ func classroom(t *testing.T, photos map[string][]string) *trainer {
 	atHome(t)
 	dir := taggedFolder(t, photos)
 	a := &app{stderr: io.Discard, progress: &progress{w: io.Discard}, threads: 1}
-	a.settings.device, a.settings.precision = "auto", "auto"
+	a.settings.device, a.settings.precision = "cpu", "auto"
 	enc, err := a.open(context.Background())
 	if err != nil {
 		t.Fatal(err)

@@ -37,7 +37,8 @@ func Open(o Options) (Engine, error) {
 	e := &engine{queue: q, limits: d.limits, staging: d.staging, scratch: make(map[string]backend.Buf), tuning: untuned(d.limits.Software()), storage: o.Storage,
 		info: Info{Renderer: d.limits.Renderer, Version: d.limits.Version, Context: d.context.String(), Software: d.limits.Software()}}
 	if err := e.selfTest(); err != nil {
-		return nil, errors.Join(err, e.Close())
+		_ = e.Close() // it would say the same
+		return nil, err
 	}
 	e.tune(o.Cache)
 	e.info.FLOPS = e.tuning.fastest() * 1e9

@@ -91,6 +91,8 @@ func (l *library) failure(what string) error {
 	switch code &= 0xffff; code {
 	case 0x3001:
 		return fmt.Errorf("%s: no driver answers (EGL 0x3001)", what)
+	case 0x300C:
+		return fmt.Errorf("%s: no driver is installed (EGL 0x300C)", what)
 	case badMatch:
 		return fmt.Errorf("%s: the driver has no OpenGL 4.3 (EGL 0x3009)", what)
 	default:

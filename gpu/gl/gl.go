@@ -163,7 +163,8 @@ func status(object, name uint32, get func(uint32, uint32, *int32), log func(uint
 	get(object, api.INFO_LOG_LENGTH, &length)
 	text := make([]byte, length+1)
 	log(object, length, nil, &text[0])
-	return errors.New(strings.TrimRight(string(text), "\x00\n"))
+	said, _, _ := strings.Cut(strings.TrimRight(string(text), "\x00\n"), "\n") // what follows follows from it
+	return errors.New(said)
 }
 
 // NewBuffer makes a buffer of zeroed bytes.

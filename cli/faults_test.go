@@ -1,0 +1,249 @@
+//go:build gpu && cgo && linux
+
+package cli
+
+import (
+	"cmp"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"sigla/finetune"
+	"sigla/gpu"
+	"sigla/internal/require"
+)
+
+// A faulty is the program on a driver that fails as a test wants.
+type faulty struct {
+	program, lib string
+	env          []string
+}
+
+// newFaulty builds both. The library stands before the machine's own.
+func newFaulty(t *testing.T) *faulty {
+	t.Helper()
+	e, err := gpu.Open(gpu.Options{Software: true})
+	if err != nil {
+		require.Missing(t, "gl", err.Error())
+	}
+	defer e.Close()
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		t.Fatal(err)
+	}
+	egl := regexp.MustCompile(`/\S*/libEGL\.so\S*`).Find(maps)
+	dir := t.TempDir()
+	f := &faulty{program: filepath.Join(dir, "sigla"), lib: filepath.Join(dir, "lib", "libEGL.so.1")}
+	if err := os.Mkdir(filepath.Dir(f.lib), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"go", "build", "-tags", "gpu", "-o", f.program, "sigla"},
+		{cmp.Or(os.Getenv("CC"), "gcc"), "-shared", "-fPIC", "-o", f.lib, "../gpu/testdata/faults.c", "-ldl"},
+	} {
+		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", args, err, out)
+		}
+	}
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, "SIGLA_") && !strings.HasPrefix(v, "XDG_") {
+			f.env = append(f.env, v)
+		}
+	}
+	for _, name := range []string{"XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"} {
+		f.env = append(f.env, name+"="+filepath.Join(dir, name))
+	}
+	f.env = append(f.env, "SIGLA_EGL="+string(egl))
+	return f
+}
+
+// run runs the program with a fault.
+func (f *faulty) run(t *testing.T, env, args []string) (stdout, stderr string, status int) {
+	t.Helper()
+	cmd := exec.Command(f.program, args...)
+	cmd.Env = append(append(slices.Clone(f.env), "LD_LIBRARY_PATH="+filepath.Dir(f.lib)), env...)
+	var out, said strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &said
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return out.String(), said.String(), cmd.ProcessState.ExitCode()
+}
+
+// Whatever is wrong with a device when it is opened is said in one line, with what
+// to do; sigla doctor says it, too, and without --device the program runs.
+func TestFaultsAtStart(t *testing.T) {
+	f := newFaulty(t)
+	preload := "LD_PRELOAD=" + f.lib
+	for name, c := range map[string]struct {
+		env  []string
+		want string // a regular expression
+	}{
+		"no library":           {[]string{"SIGLA_FAULT=library", preload, "LD_LIBRARY_PATH="}, `load libEGL: .*cannot open shared object file`},
+		"no driver":            {[]string{"__EGL_VENDOR_LIBRARY_FILENAMES=/dev/null"}, `no OpenGL device \(.*no driver is installed`},
+		"no device":            {[]string{"GALLIUM_DRIVER=none"}, `no OpenGL device \(.*no driver answers`},
+		"OpenGL too old":       {[]string{"MESA_GL_VERSION_OVERRIDE=4.2"}, `no OpenGL device \(.*the driver has no OpenGL 4.3`},
+		"shader compile error": {[]string{"SIGLA_FAULT=shader"}, `self-test: compute on llvmpipe.*: shader matmul .*: compile: .*error`},
+		"out of memory":        {[]string{"SIGLA_FAULT=memory"}, `self-test: compute on llvmpipe.*: the device is out of memory`},
+		"wrong products":       {[]string{"SIGLA_FAULT=wrong"}, `self-test: llvmpipe.* multiplies wrongly: element 0 is `},
+		"wrong sums":           {[]string{"SIGLA_FAULT=wrong:2"}, `self-test: llvmpipe.* sums wrongly: result 0 is `},
+		"reset":                {[]string{"SIGLA_FAULT=reset"}, `self-test: compute on llvmpipe.*: it was reset`},
+		"hang":                 {[]string{"SIGLA_FAULT=hang"}, `self-test: compute on llvmpipe.*: it has not answered for 1m0s`},
+		"driver that crashes":  {[]string{"SIGLA_FAULT=crash"}, `the driver ended the process that tried it \(.*\): SIGABRT`},
+		"driver that is mute":  {[]string{"SIGLA_FAULT=silence"}, `the driver has not answered for 1m0s`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // one of them waits for a minute
+			out, said, status := f.run(t, c.env, []string{"embed", "--text", "a cat", "--device", "gpu:software"})
+			line := regexp.MustCompile(`^sigla: open device gpu:software: ` + c.want + `.*; use --device cpu\n$`)
+			if status != exitFailed || out != "" || !line.MatchString(said) {
+				t.Errorf("status %d, %q, standard error %q", status, out, said)
+			}
+			if name == "driver that is mute" {
+				return // another minute
+			}
+			out, _, _ = f.run(t, c.env, []string{"doctor", "--device", "gpu:software"})
+			if !regexp.MustCompile(`(?m)^! gpu .*` + c.want + `.*; everything runs on the cpu$`).MatchString(out) {
+				t.Errorf("the doctor says\n%s", out)
+			}
+			if out, said, status = f.run(t, c.env, []string{"embed", "--text", "a cat"}); status != exitDone || said != "" || len(out) < 1000 {
+				t.Errorf("without --device: status %d, standard error %q", status, said)
+			}
+		})
+	}
+}
+
+// What a device fails at in the middle of a run is done on the processor, and told
+// once.
+func TestFaultsInARun(t *testing.T) {
+	f := newFaulty(t)
+	embed := []string{"embed", "--text", "a cat"}
+	want, said, status := f.run(t, nil, embed)
+	if status != exitDone {
+		t.Fatal(said)
+	}
+	for fault, why := range map[string]string{
+		"reset:250": "it was reset", "hang:250": "it has not answered for 1m0s", "memory:250": "the device is out of memory",
+	} {
+		t.Run(fault, func(t *testing.T) {
+			out, said, status := f.run(t, []string{"SIGLA_FAULT=" + fault}, append(embed, "--device", "gpu:software"))
+			line := regexp.MustCompile(`^sigla: compute on llvmpipe [^:]*: ` + why + `; the cpu goes on\n$`)
+			if status != exitDone || out != want || !line.MatchString(said) {
+				t.Errorf("status %d, the processor's vector: %v, standard error %q", status, out == want, said)
+			}
+		})
+	}
+}
+
+// A training whose device fails in the middle of a step goes on by itself.
+func TestFaultsInATraining(t *testing.T) {
+	f := newFaulty(t)
+	dir := taggedFolder(t, twoKinds)
+	if _, said, status := f.run(t, nil, []string{"index", dir}); status != exitDone {
+		t.Fatal(said)
+	}
+	for fault, why := range map[string]string{
+		"reset:3000": "it was reset", "hang:3000": "it has not answered for 1m0s", "memory:600": "the device is out of memory",
+	} {
+		t.Run(fault, func(t *testing.T) {
+			out, said, status := f.run(t, []string{"SIGLA_FAULT=" + fault}, []string{"train", dir, "--complete", "--device", "gpu:software"})
+			line := regexp.MustCompile(`(?m)^sigla: on the cpu from step (\d+): llvmpipe [^:]*: ` + why + `$`)
+			if status != exitDone || len(line.FindAllString(said, -1)) != 1 {
+				t.Fatalf("status %d, standard error\n%s", status, said)
+			}
+			last := strings.LastIndex(strings.TrimSpace(out), "\n")
+			events, err := finetune.ReadEvents(strings.NewReader(out[:last+1]))
+			if err != nil || !strings.HasPrefix(out[last+1:], `{"result":`) {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			notes := 0
+			for _, e := range events {
+				if e.Note != "" {
+					notes++
+				}
+			}
+			if e := events[len(events)-1]; e.Step != 200 || notes != 1 {
+				t.Errorf("%d notes, the last step is %d", notes, e.Step)
+			}
+		})
+	}
+}
+
+// Two processes on one device, and one cache, do not disturb each other.
+func TestTwoProcesses(t *testing.T) {
+	f := newFaulty(t)
+	args := []string{"embed", "--text", "a cat", "--device", "gpu:software"}
+	type said struct {
+		out, err string
+		status   int
+	}
+	results := make(chan said)
+	for range 2 {
+		go func() {
+			var s said
+			s.out, s.err, s.status = f.run(t, nil, args)
+			results <- s
+		}()
+	}
+	a, b := <-results, <-results
+	if a.status != exitDone || a.err != "" || len(a.out) < 1000 || a != b {
+		t.Errorf("%d %q, %d %q; the same vectors: %v", a.status, a.err, b.status, b.err, a.out == b.out)
+	}
+	if again, _, _ := f.run(t, nil, args); again != a.out {
+		t.Error("what both left in the cache gives other vectors")
+	}
+}
+
+// damage has every file below a folder end in noise.
+func damage(t *testing.T, dir string) (files int) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		files++
+		file, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err != nil {
+			return err
+		}
+		size, err := file.Seek(0, io.SeekEnd)
+		if err == nil {
+			_, err = file.WriteAt([]byte(strings.Repeat("noise", 100)), size/2)
+		}
+		return errors.Join(err, file.Close())
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// A damaged cache, of compiled programs, of what was measured and of what auto
+// decided, costs a new trial.
+func TestDamagedCache(t *testing.T) {
+	f := newFaulty(t)
+	args := []string{"embed", "--text", "a cat", "--device", "gpu:software"}
+	want, said, status := f.run(t, nil, args)
+	if status != exitDone {
+		t.Fatal(said)
+	}
+	f.run(t, nil, []string{"embed", "--text", "a cat"})
+	cache := regexp.MustCompile(`XDG_CACHE_HOME=(.*)`).FindStringSubmatch(strings.Join(f.env, "\n"))
+	if n := damage(t, filepath.Join(cache[len(cache)-1], "sigla", "gpu")); n < 5 {
+		t.Fatalf("the cache has %d files", n)
+	}
+	if got, said, status := f.run(t, nil, args); status != exitDone || said != "" || got != want {
+		t.Errorf("status %d, the same vector: %v, standard error %q", status, got == want, said)
+	}
+	if _, said, status := f.run(t, nil, args[:3]); status != exitDone || said != "" {
+		t.Errorf("auto: status %d, standard error %q", status, said)
+	}
+}

@@ -1,0 +1,121 @@
+// A libEGL that forwards to the machine's own, named by SIGLA_EGL, and has the
+// driver behind it fail as SIGLA_FAULT says: "reset:40" fails after 40 dispatches.
+// Tests put it where a program looks for libEGL first, so that every fault takes
+// the way through the whole program that a driver's takes.
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static long dispatches;
+static int memory; // an error is to be told
+
+static int fault(const char *name) {
+	const char *f = getenv("SIGLA_FAULT");
+	size_t n = strlen(name);
+	if (!f || strncmp(f, name, n) || (f[n] && f[n] != ':'))
+		return 0;
+	return !f[n] || dispatches >= atol(f + n + 1);
+}
+
+// Preloaded, it hides the library.
+void *dlopen(const char *name, int flags) {
+	static void *(*real)(const char *, int);
+	if (!real)
+		real = dlsym(RTLD_NEXT, "dlopen");
+	if (name && !strcmp(name, "libEGL.so.1") && fault("library"))
+		name = "libEGL-that-is-not-there.so.1";
+	return real(name, flags);
+}
+
+static void *egl(const char *name) {
+	static void *lib;
+	if (!lib)
+		lib = dlopen(getenv("SIGLA_EGL"), RTLD_NOW | RTLD_GLOBAL);
+	return lib ? dlsym(lib, name) : 0;
+}
+
+typedef uintptr_t (*call)(uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t);
+#define FORWARD(name) \
+	uintptr_t name(uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d, uintptr_t e) { return ((call)egl(#name))(a, b, c, d, e); }
+FORWARD(eglGetDisplay)
+FORWARD(eglBindAPI)
+FORWARD(eglChooseConfig)
+FORWARD(eglCreateContext)
+FORWARD(eglMakeCurrent)
+FORWARD(eglQueryString)
+FORWARD(eglGetError)
+FORWARD(eglCreatePbufferSurface)
+FORWARD(eglDestroyContext)
+FORWARD(eglTerminate)
+
+uintptr_t eglInitialize(uintptr_t display, uintptr_t major, uintptr_t minor) {
+	if (fault("crash"))
+		abort();
+	while (fault("silence"))
+		pause();
+	return ((call)egl("eglInitialize"))(display, major, minor, 0, 0);
+}
+
+static void *(*proc)(const char *);
+
+static void dispatch(unsigned x, unsigned y, unsigned z) {
+	dispatches++;
+	((void (*)(unsigned, unsigned, unsigned))proc("glDispatchCompute"))(x, y, z);
+}
+
+static unsigned resetStatus(void) {
+	return fault("reset") ? 0x8253 : 0; // GL_GUILTY_CONTEXT_RESET
+}
+
+static unsigned clientWaitSync(void *sync, unsigned flags, uint64_t limit) {
+	if (fault("hang"))
+		return 0x911B; // GL_TIMEOUT_EXPIRED
+	return ((unsigned (*)(void *, unsigned, uint64_t))proc("glClientWaitSync"))(sync, flags, limit);
+}
+
+static void bufferData(unsigned target, intptr_t size, const void *data, unsigned use) {
+	if (fault("memory"))
+		memory = 1;
+	((void (*)(unsigned, intptr_t, const void *, unsigned))proc("glBufferData"))(target, size, data, use);
+}
+
+static unsigned getError(void) {
+	if (memory) {
+		memory = 0;
+		return 0x0505; // GL_OUT_OF_MEMORY
+	}
+	return ((unsigned (*)(void))proc("glGetError"))();
+}
+
+static void getBufferSubData(unsigned target, intptr_t offset, intptr_t size, void *data) {
+	((void (*)(unsigned, intptr_t, intptr_t, void *))proc("glGetBufferSubData"))(target, offset, size, data);
+	if (fault("wrong") && size >= 4)
+		*(float *)data += 1;
+}
+
+static void shaderSource(unsigned shader, int n, const char *const *text, const int *lengths) {
+	const char *broken = "#version 430\nthis is no shader";
+	if (fault("shader")) {
+		n = 1, text = &broken, lengths = 0;
+	}
+	((void (*)(unsigned, int, const char *const *, const int *))proc("glShaderSource"))(shader, n, text, lengths);
+}
+
+void *eglGetProcAddress(const char *name) {
+	static const struct {
+		const char *name;
+		void *f;
+	} ours[] = {
+		{"glDispatchCompute", dispatch}, {"glGetGraphicsResetStatusKHR", resetStatus}, {"glGetGraphicsResetStatusARB", resetStatus},
+		{"glClientWaitSync", clientWaitSync}, {"glBufferData", bufferData}, {"glGetError", getError},
+		{"glGetBufferSubData", getBufferSubData}, {"glShaderSource", shaderSource},
+	};
+	proc = egl("eglGetProcAddress");
+	for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+		if (!strcmp(name, ours[i].name))
+			return ours[i].f;
+	return proc(name);
+}
