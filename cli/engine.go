@@ -127,7 +127,12 @@ func (a *app) open(ctx context.Context) (*encoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.use(ctx, src)
+	told := a.adapted != ""
+	e, err := a.use(ctx, src)
+	if err == nil && !told {
+		a.tellDefault(e)
+	}
+	return e, err
 }
 
 // use loads a model with the adapter that the settings name.
