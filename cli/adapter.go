@@ -66,6 +66,15 @@ func (a *app) openAdapter(info model.Info) (*adapter, error) {
 	return newAdapter(name, read), nil
 }
 
+// tellDefault names an adapter that nobody asked for by name, to a person at a
+// terminal.
+func (a *app) tellDefault(e *encoder) {
+	if e.adapter != nil && a.settings.adapter == "" && a.progress.on && !a.settings.quiet {
+		a.progress.clear()
+		fmt.Fprintf(a.stderr, "%s is used with adapter %s, its default; --adapter none does without it\n", printable(e.Model.Info().Name), e.adapter.name)
+	}
+}
+
 func newAdapter(name string, read *finetune.Adapter) *adapter {
 	d := &adapter{Adapter: read, name: name}
 	for _, l := range read.Labels {

@@ -138,11 +138,16 @@ func (a *app) open(ctx context.Context) (*encoder, error) {
 	if err != nil {
 		return nil, err
 	}
+	told := a.adapted != ""
 	e, err := a.use(ctx, src)
-	if err == nil {
-		e.rescue.tell = a.complain
+	if err != nil {
+		return nil, err
 	}
-	return e, err
+	e.rescue.tell = a.complain
+	if !told {
+		a.tellDefault(e)
+	}
+	return e, nil
 }
 
 // use loads a model with the adapter that the settings name.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"sync"
 	"time"
 
@@ -21,6 +20,7 @@ type linearMethod struct {
 	engine engine // its own: the explorer's computes as well
 	data   finetune.Embedded
 	zero   finetune.Heads
+	names  []string
 	cuts   []float64 // by label: logit of its threshold
 
 	mu      sync.Mutex
@@ -51,7 +51,7 @@ func newLinearMethod(ctx context.Context, l *lesson) (*linearMethod, error) {
 	}
 	m.zero = m.data.ZeroShot()
 	for _, own := range l.known.labels {
-		m.cuts = append(m.cuts, logit(own.Cutoff()))
+		m.names, m.cuts = append(m.names, own.Leaf()), append(m.cuts, logit(own.Cutoff()))
 	}
 	return m, nil
 }
@@ -158,7 +158,7 @@ func (m *linearMethod) sides(ctx context.Context) (ui.TrainSides, error) {
 	if err := ctx.Err(); err != nil {
 		return ui.TrainSides{}, err
 	}
-	return m.compare(before, m.scan(*h)), nil
+	return sides{m.l.known.ids, m.names, m.cuts, before, m.scan(*h)}.told(), nil
 }
 
 // scan scores all photos by heads. It takes no memory of an engine: one trains
@@ -176,44 +176,6 @@ func (m *linearMethod) scan(h finetune.Heads) []float32 {
 		scores[i] = float32(l.Scale*scale*float64(cosine) + bias + l.Delta)
 	}
 	return scores
-}
-
-// mostSides is how many photos that changed sides are named: more than have
-// room on a screen.
-const mostSides = 32
-
-func (m *linearMethod) compare(before, after []float32) ui.TrainSides {
-	type change struct {
-		photo, label int
-		by           float64
-	}
-	var s ui.TrainSides
-	var changes []change
-	n := len(m.cuts)
-	for i := range before {
-		cut := m.cuts[i%n]
-		was, is := float64(before[i]) >= cut, float64(after[i]) >= cut
-		if was == is {
-			continue
-		}
-		if is {
-			s.Up++
-		} else {
-			s.Down++
-		}
-		changes = append(changes, change{i / n, i % n, math.Abs(float64(after[i] - before[i]))})
-	}
-	slices.SortStableFunc(changes, func(a, b change) int { return cmp.Compare(b.by, a.by) })
-	shown := make(map[int]bool)
-	for _, c := range changes {
-		id := m.l.known.ids[c.photo]
-		if shown[id] || len(s.Photos) == mostSides {
-			continue
-		}
-		shown[id] = true
-		s.Photos = append(s.Photos, ui.SideChange{ID: id, Label: m.l.known.labels[c.label].Leaf(), Up: after[c.photo*n+c.label] >= float32(m.cuts[c.label])})
-	}
-	return s
 }
 
 // result asks the gate which labels became better, by cross-validation over all

@@ -147,8 +147,30 @@ func (l *lesson) timeEach(ctx context.Context) (photo, text time.Duration, err e
 
 func (m *towerMethod) note() {}
 
-// sides would take to embed all photos at every look.
-func (m *towerMethod) sides(context.Context) (ui.TrainSides, error) { return ui.TrainSides{}, nil }
+// sides compares the photos held back as they were looked at first and last: to
+// embed all photos for it would take as long as to learn.
+func (m *towerMethod) sides(context.Context) (ui.TrainSides, error) {
+	first, last := m.Looks()
+	if len(first.Logits) != len(last.Logits) { // a photo has gone meanwhile
+		return ui.TrainSides{}, nil
+	}
+	known := m.l.known
+	s := sides{ids: at(known.ids, last.Photos), before: first.Logits, after: last.Logits}
+	for _, own := range at(known.labels, last.Labels) {
+		s.names, s.cuts = append(s.names, own.Leaf()), append(s.cuts, logit(own.Cutoff()))
+	}
+	told := s.told()
+	told.Held = true
+	return told, nil
+}
+
+func at[V any](values []V, places []int) []V {
+	some := make([]V, len(places))
+	for i, place := range places {
+		some[i] = values[place]
+	}
+	return some
+}
 
 // result scores the photos held back before and after.
 func (m *towerMethod) result(ctx context.Context) (ui.TrainResult, error) {

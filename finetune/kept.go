@@ -7,9 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 	"unicode"
 
 	"sigla/internal/atomicfile"
+	"sigla/internal/filelock"
 )
 
 // Kept is the folder of the adapters that a person keeps, NAME.safetensors
@@ -45,7 +47,8 @@ func CheckName(name string) error {
 	return nil
 }
 
-// Add keeps an adapter under a name that is free.
+// Add keeps an adapter under a name that is free. Of two processes that keep one
+// under the same name at once, the second is told that there is one.
 func (k Kept) Add(name string, a *Adapter) error {
 	if err := CheckName(name); err != nil {
 		return fmt.Errorf("keep adapter: %w", err)
@@ -53,10 +56,39 @@ func (k Kept) Add(name string, a *Adapter) error {
 	if err := os.MkdirAll(string(k), 0o755); err != nil {
 		return fmt.Errorf("keep adapter %s: %w", name, err)
 	}
+	lock, err := k.lock()
+	if err != nil {
+		return fmt.Errorf("keep adapter %s: %w", name, err)
+	}
+	defer lock.Close()
 	if _, err := os.Lstat(k.Path(name)); err == nil {
 		return fmt.Errorf("keep adapter %s: there is one of that name: remove it, or choose another name", name)
 	}
 	return WriteAdapter(k.Path(name), a)
+}
+
+// addPatience is how long Add waits for others: as long as a large file may take.
+const addPatience = time.Minute
+
+// lock waits until nobody else keeps an adapter. The lock ends with the file,
+// which stays.
+func (k Kept) lock() (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(string(k), ".lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	for begun := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		ok, err := filelock.TryLock(f, true)
+		switch {
+		case ok:
+			return f, nil
+		case err == nil && time.Since(begun) > addPatience:
+			err = errors.New("another sigla has been keeping one for a minute; try again when it has ended")
+		}
+		if err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+	}
 }
 
 // List returns all adapters by name, damaged ones too.

@@ -4,8 +4,40 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
+
+// Of many that keep an adapter under one name at once one does, and the file is
+// that one's.
+func TestKeptAtOnce(t *testing.T) {
+	k := Kept(filepath.Join(t.TempDir(), "adapters"))
+	const n = 8
+	var errs [n]error
+	var wait sync.WaitGroup
+	for i := range n {
+		wait.Go(func() {
+			a := *adapters()[DepthHead]
+			a.Card.Seed = uint64(i)
+			errs[i] = k.Add("pets", &a)
+		})
+	}
+	wait.Wait()
+	kept := -1
+	for i, err := range errs {
+		switch {
+		case err == nil && kept >= 0:
+			t.Errorf("%d and %d both kept theirs", kept, i)
+		case err == nil:
+			kept = i
+		case !strings.Contains(err.Error(), "there is one of that name"):
+			t.Error(err)
+		}
+	}
+	if read, err := ReadAdapter(k.Path("pets")); err != nil || kept < 0 || read.Card.Seed != uint64(kept) {
+		t.Errorf("%d kept it, the file is %+v, %v", kept, read, err)
+	}
+}
 
 func TestKept(t *testing.T) {
 	k := Kept(filepath.Join(t.TempDir(), "adapters"))

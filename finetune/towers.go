@@ -25,6 +25,8 @@ type Towers struct {
 	ids   [][][]int32       // of each label the prompts; of each photo its caption
 	fixed []model.Embedding // of each label or photo, if the text tower is frozen
 
+	looks [2]Look // at the photos held back: the first, and the last; guarded by mu
+
 	photos map[string]any // from Front, by path
 	size   int64          // bytes of photos
 	mu     sync.Mutex

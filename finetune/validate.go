@@ -35,11 +35,38 @@ func (l *Towers) Validate(ctx context.Context) (Validation, error) {
 	rows, cols := logitColumns(b.Pairs, logits)
 	v = look(cols)
 	v.Photos = len(photos)
+	if len(l.set.Labels) > 0 {
+		l.looked(Look{photos, columns, logits})
+	}
 	v.Loss = sigmoidLoss(rows)
 	if l.o.Loss == model.Softmax {
 		v.Loss = (crossEntropy(rows) + crossEntropy(cols)) / 2
 	}
 	return v, nil
+}
+
+// A Look is how photos held back scored labels at a validation: p = σ(logit).
+type Look struct {
+	Photos, Labels []int
+	Logits         []float32 // [photos, labels]
+}
+
+func (l *Towers) looked(now Look) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.looks[0].Photos == nil {
+		l.looks[0] = now
+	}
+	l.looks[1] = now
+}
+
+// Looks are the first look at the photos held back, before anything was learned
+// if Validate was called then, and the latest. They may be asked for from any
+// goroutine.
+func (l *Towers) Looks() (first, last Look) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.looks[0], l.looks[1]
 }
 
 // logitColumns are the pairs that are known, with their logits, by photos and by

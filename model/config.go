@@ -2,7 +2,9 @@ package model
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 
 	"sigla/backend"
 	"sigla/model/preprocess"
@@ -152,6 +154,9 @@ func (s *side) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// ErrNoTextTower says that a checkpoint has an image tower alone.
+var ErrNoTextTower = errors.New("it has no text tower: labels are texts, so it can neither score photos nor learn at any depth; use the checkpoint that has both towers")
+
 // ParseConfig reads a config.json of model_type siglip (every SigLIP checkpoint
 // and every fixed-resolution SigLIP 2) or clip.
 func ParseConfig(data []byte) (Config, error) {
@@ -162,6 +167,9 @@ func ParseConfig(data []byte) (Config, error) {
 		return Config{}, fmt.Errorf("read config.json: %w", err)
 	}
 	kind, ok := map[string]Kind{"siglip": SigLIP, "clip": CLIP}[head.Type]
+	if strings.HasSuffix(head.Type, "_vision_model") {
+		return Config{}, fmt.Errorf("read config.json: %w", ErrNoTextTower)
+	}
 	if !ok {
 		return Config{}, fmt.Errorf("read config.json: model_type %q is not supported; siglip and clip are", head.Type)
 	}

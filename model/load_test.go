@@ -92,6 +92,12 @@ var brokenCheckpoints = []struct {
 			delete(h, fc1)
 		})
 	}, []string{singleFile, fc1}},
+	{"no text tower", func(t *testing.T, f map[string][]byte) {
+		f[singleFile] = header(t, f[singleFile], func(h map[string]map[string]any) {
+			maps.DeleteFunc(h, func(name string, _ map[string]any) bool { return strings.HasPrefix(name, "text_model.") })
+		})
+	}, []string{"no text tower", "both towers"}},
+	{"an image tower alone", replace("config.json", `"model_type": "siglip"`, `"model_type": "siglip_vision_model"`), []string{"config.json", "no text tower", "both towers"}},
 	{"a layer more than in the config", func(t *testing.T, f map[string][]byte) {
 		replace("config.json", "\"num_hidden_layers\": 2,\n    \"pad_token_id\"", "\"num_hidden_layers\": 1,\n    \"pad_token_id\"")(t, f)
 	}, []string{singleFile, "text_model.encoder.layers.1.layer_norm1.bias", "15 more"}},

@@ -121,6 +121,9 @@ func (m *Model) loadWeights(src Source) (err error) {
 	if m.files, err = openWeights(src); err != nil {
 		return err
 	}
+	if m.files.onlyImages() {
+		return ErrNoTextTower
+	}
 	// One published file has no text head and no word of it in an older
 	// config.json: the identity, where the widths allow it.
 	if _, ok := m.files.source[m.files.key("text_model.head.weight")]; !ok && m.cfg.Kind == SigLIP && m.cfg.Text.Width == m.cfg.Dim {

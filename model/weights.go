@@ -170,6 +170,16 @@ func (w *weights) key(name string) string {
 	return w.root + name
 }
 
+// onlyImages reports whether there is an image tower and nothing of another.
+func (w *weights) onlyImages() bool {
+	images, texts := false, false
+	for name := range w.source {
+		images = images || strings.HasPrefix(name, w.vision)
+		texts = texts || strings.HasPrefix(name, w.text)
+	}
+	return w.vision != "" && images && !texts
+}
+
 // get finds a tensor by its published name and checks its shape. Sizes of one
 // may be missing or added: a scalar is [] or [1].
 func (w *weights) get(name string, shape []int) (found, error) {

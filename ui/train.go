@@ -75,6 +75,7 @@ type Training interface {
 // TrainSides are tags that came and went since the start of a training.
 type TrainSides struct {
 	Up, Down int          // pairs of a photo and a label
+	Held     bool         // only photos held back are looked at
 	Photos   []SideChange // some of them, those that changed most first
 }
 

@@ -270,6 +270,9 @@ func (m *root) trainSides(w, rows int) []string {
 	s := m.train.sides
 	var head line
 	head.add(m.theme.quiet, " changed sides since the start").add(m.theme.accent, fmt.Sprintf("   +%s tags", count(s.Up))).add("", "  ").add(m.theme.warn, fmt.Sprintf("-%s tags", count(s.Down)))
+	if s.Held {
+		head.add(m.theme.quiet, "   of the photos held back")
+	}
 	if m.train.plan.Recorded {
 		head = line{}
 	}
