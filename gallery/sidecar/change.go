@@ -184,6 +184,9 @@ func settle(values []Value, c Change, elsewhere []File) (settlement, error) {
 			acts = acts || slices.ContainsFunc(old, func(m Mark) bool { return Fold(m.Label) == Fold(tags[i].String()) })
 		}
 	}
+	s.known = slices.DeleteFunc(s.known, func(label string) bool {
+		return slices.ContainsFunc(s.tags, func(t Tag) bool { return t.String() == label && s.implied(t, len(standing)) })
+	})
 	s.assign(marks, len(standing), c.Private)
 	s.same = len(s.reject) == 0 && (!acts || equalMarks(s.marks, old))
 	return s, nil
@@ -243,7 +246,7 @@ func (s *settlement) assign(marks []Mark, standing int, private []string) {
 			}
 		}
 		switch {
-		case len(m.Fields) == 0, !ours && names(private, m.Label):
+		case len(m.Fields) == 0, !ours && (names(private, m.Label) || s.implied(t, standing)):
 		case ours:
 			spread = true
 			s.marks = append(s.marks, m)
@@ -261,6 +264,28 @@ func (s *settlement) assign(marks []Mark, standing int, private []string) {
 		slices.SortFunc(imports, func(a, b Mark) int { return strings.Compare(a.Label, b.Label) })
 		s.marks = append(s.marks, imports...)
 	}
+}
+
+// implied reports whether a tag is no more than a word above another tag:
+// darktable and Lightroom list the names of a path in flat fields, and would
+// show them as tags of their own if they stood in the others. A word that was
+// there before a path of ours came, which are those from the number standing
+// on, is a tag.
+func (s *settlement) implied(t Tag, standing int) bool {
+	if slices.ContainsFunc(t.Sources, func(source Source) bool {
+		separator, _ := source.Field.keywords()
+		return separator != ""
+	}) {
+		return false
+	}
+	keys := folded(t.Path)
+	return slices.ContainsFunc(s.tags, func(u Tag) bool {
+		return len(u.Path) > len(keys) && slices.Equal(folded(u.Path[:len(keys)]), keys) &&
+			slices.ContainsFunc(u.Sources, func(source Source) bool {
+				n, err := strconv.Atoi(source.File)
+				return err != nil || n < standing
+			})
+	})
 }
 
 // room reports whether a field has a place for a tag: IPTC is short, and may be

@@ -25,7 +25,7 @@ func TestPlan(t *testing.T) {
 		Path: photo, Added: []string{"animals|owl", "AC/DC"}, Removed: []string{"forest"},
 		Files: got.Files,
 		Shown: map[Reader][]string{
-			DigiKam: nil, Immich: {"animals/owl", "AC|DC"}, Darktable: {"animals|owl", "AC/DC"},
+			DigiKam: nil, Immich: {"animals/owl", "AC|DC"}, Darktable: nil,
 			Lightroom: {"animals|owl", "AC/DC"}, PhotoPrism: {"owl", "AC/DC"},
 		},
 		Notes: []string{`"AC/DC": digiKam will show | for the /`},
@@ -148,11 +148,14 @@ func timesShown(r Reader, values []Value) []int {
 		shown = append(shown, strings.Join(folded(split(text, separator)), "|"))
 	}
 	var times []int
-	for _, tag := range Merge(File{path, values}).Tags {
+	for _, tag := range alone(Merge(File{path, values}).Tags) {
 		keys := folded(split(tag.String(), "|"))
 		names := []string{strings.Join(keys, "|")}
 		if r == PhotoPrism { // Windows writes a path to dc:subject, which is flat
 			names = append(names, keys[len(keys)-1], strings.Join(keys, "/"))
+		}
+		if r == Darktable { // what follows a comma is lost
+			names[0], _, _ = strings.Cut(names[0], ",")
 		}
 		n := 0
 		for _, name := range shown {
@@ -177,7 +180,7 @@ func TestReaders(t *testing.T) {
 			for i, n := range timesShown(r, values) {
 				// Others have spelled a tag of this one in several ways.
 				if n != 1 && !(n > 1 && strings.HasSuffix(t.Name(), "/equal")) {
-					t.Errorf("%s shows %s %d times", r, Merge(File{"", values}).Tags[i], n)
+					t.Errorf("%s shows %s %d times", r, alone(Merge(File{"", values}).Tags)[i], n)
 				}
 			}
 		}

@@ -25,12 +25,13 @@ var Readers = []Reader{DigiKam, Immich, Darktable, Lightroom, PhotoPrism}
 // sidecars, and the photo itself. They are spelled as the program does it.
 func (r Reader) Shows(photo string, files []File) []string {
 	var full, short, embedded []Value
+	has := false // a sidecar of its own, be it without tags
 	for _, f := range files {
 		switch {
 		case f.Path == photo:
 			embedded = f.Values
 		case strings.EqualFold(f.Path, photo+".xmp"):
-			full = f.Values
+			full, has = f.Values, true
 		case strings.EqualFold(f.Path, namesake(photo)+".xmp"):
 			short = f.Values
 		}
@@ -45,7 +46,10 @@ func (r Reader) Shows(photo string, files []File) []string {
 	case Immich: // the same, but dc:subject is none of its fields
 		return firstOf(over(either, embedded), "/", TagsList, HierarchicalSubject, Keywords)
 	case Darktable:
-		return together(over(either, embedded))
+		if !has {
+			return imported(embedded)
+		}
+		return imported(full)
 	case Lightroom:
 		if isPicture(photo) {
 			return together(embedded)
@@ -120,6 +124,19 @@ func firstOf(values []Value, separator string, fields ...Field) []string {
 		}
 	}
 	return nil
+}
+
+// imported returns what darktable makes of a file: the paths or, if there are
+// none, the words, and IPTC's keywords besides. What follows a comma is lost.
+func imported(values []Value) []string {
+	var list []string
+	for _, text := range slices.Concat(firstOf(values, "|", HierarchicalSubject, Subject), texts(values, Keywords)) {
+		text, _, _ = strings.Cut(text, ",")
+		if !strings.HasPrefix(text, "darktable|") && !slices.Contains(list, text) {
+			list = append(list, text)
+		}
+	}
+	return list
 }
 
 // respell returns a path with another separator; what stood for it within a
