@@ -109,7 +109,7 @@ void *eglGetProcAddress(const char *name) {
 		const char *name;
 		void *f;
 	} ours[] = {
-		{"glDispatchCompute", dispatch}, {"glGetGraphicsResetStatusKHR", resetStatus}, {"glGetGraphicsResetStatusARB", resetStatus},
+		{"glDispatchCompute", dispatch}, {"glGetGraphicsResetStatus", resetStatus}, {"glGetGraphicsResetStatusARB", resetStatus},
 		{"glClientWaitSync", clientWaitSync}, {"glBufferData", bufferData}, {"glGetError", getError},
 		{"glGetBufferSubData", getBufferSubData}, {"glShaderSource", shaderSource},
 	};
