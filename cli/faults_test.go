@@ -5,6 +5,7 @@ package cli
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -12,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"sigla/finetune"
@@ -19,13 +21,32 @@ import (
 	"sigla/internal/require"
 )
 
-// A faulty is the program on a driver that fails as a test wants.
+// faultyBuilds builds the program and the library once.
+var faultyBuilds = sync.OnceValues(func() (f faulty, err error) {
+	f = faulty{program: filepath.Join(programs, "sigla-gpu"), lib: filepath.Join(programs, "lib", "libEGL.so.1")}
+	if err := os.Mkdir(filepath.Dir(f.lib), 0o755); err != nil {
+		return f, err
+	}
+	for _, args := range [][]string{
+		{"go", "build", "-tags", "gpu", "-o", f.program, "sigla"},
+		{cmp.Or(os.Getenv("CC"), "gcc"), "-shared", "-fPIC", "-o", f.lib, "../gpu/testdata/faults.c", "-ldl"},
+	} {
+		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+			return f, fmt.Errorf("%s: %w\n%s", args, err, out)
+		}
+	}
+	return f, nil
+})
+
+// A faulty is the program on a driver that fails as a test wants: the library
+// stands before the machine's own.
 type faulty struct {
 	program, lib string
 	env          []string
+	cache        string
 }
 
-// newFaulty builds both. The library stands before the machine's own.
+// newFaulty has the program in a home of its own.
 func newFaulty(t *testing.T) *faulty {
 	t.Helper()
 	e, err := gpu.Open(gpu.Options{Software: true})
@@ -37,30 +58,22 @@ func newFaulty(t *testing.T) *faulty {
 	if err != nil {
 		t.Fatal(err)
 	}
-	egl := regexp.MustCompile(`/\S*/libEGL\.so\S*`).Find(maps)
-	dir := t.TempDir()
-	f := &faulty{program: filepath.Join(dir, "sigla"), lib: filepath.Join(dir, "lib", "libEGL.so.1")}
-	if err := os.Mkdir(filepath.Dir(f.lib), 0o755); err != nil {
+	f, err := faultyBuilds()
+	if err != nil {
 		t.Fatal(err)
-	}
-	for _, args := range [][]string{
-		{"go", "build", "-tags", "gpu", "-o", f.program, "sigla"},
-		{cmp.Or(os.Getenv("CC"), "gcc"), "-shared", "-fPIC", "-o", f.lib, "../gpu/testdata/faults.c", "-ldl"},
-	} {
-		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v\n%s", args, err, out)
-		}
 	}
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "SIGLA_") && !strings.HasPrefix(v, "XDG_") {
 			f.env = append(f.env, v)
 		}
 	}
+	home := t.TempDir()
 	for _, name := range []string{"XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"} {
-		f.env = append(f.env, name+"="+filepath.Join(dir, name))
+		f.env = append(f.env, name+"="+filepath.Join(home, name))
 	}
-	f.env = append(f.env, "SIGLA_EGL="+string(egl))
-	return f
+	f.cache = filepath.Join(home, "XDG_CACHE_HOME", "sigla", "gpu")
+	f.env = append(f.env, "SIGLA_EGL="+string(regexp.MustCompile(`/\S*/libEGL\.so\S*`).Find(maps)))
+	return &f
 }
 
 // run runs the program with a fault.
@@ -131,7 +144,7 @@ func TestFaultsInARun(t *testing.T) {
 		t.Fatal(said)
 	}
 	for fault, why := range map[string]string{
-		"reset:250": "it was reset", "hang:250": "it has not answered for 1m0s", "memory:250": "the device is out of memory",
+		"reset:60": "it was reset", "hang:60": "it has not answered for 1m0s", "memory:60": "the device is out of memory",
 	} {
 		t.Run(fault, func(t *testing.T) {
 			out, said, status := f.run(t, []string{"SIGLA_FAULT=" + fault}, append(embed, "--device", "gpu:software"))
@@ -236,8 +249,7 @@ func TestDamagedCache(t *testing.T) {
 		t.Fatal(said)
 	}
 	f.run(t, nil, []string{"embed", "--text", "a cat"})
-	cache := regexp.MustCompile(`XDG_CACHE_HOME=(.*)`).FindStringSubmatch(strings.Join(f.env, "\n"))
-	if n := damage(t, filepath.Join(cache[len(cache)-1], "sigla", "gpu")); n < 5 {
+	if n := damage(t, f.cache); n < 5 {
 		t.Fatalf("the cache has %d files", n)
 	}
 	if got, said, status := f.run(t, nil, args); status != exitDone || said != "" || got != want {

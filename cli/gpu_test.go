@@ -4,7 +4,13 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"math"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -109,5 +115,35 @@ func TestSoftwareTrains(t *testing.T) {
 			}
 			near(t, got.events, want.events)
 		})
+	}
+}
+
+// A verdict of auto for a device that is gone is not believed: the processor
+// computes, without a word, and the verdict is made again.
+func TestVanishedGPU(t *testing.T) {
+	atHome(t)
+	processor := cpuEngine(t)
+	defer processor.Close()
+	if p, err := probe(context.Background(), false); err == nil {
+		t.Skipf("this machine has %s", p.Renderer)
+	}
+	gone, err := json.Marshal(verdict{"NVIDIA GeForce RTX 3060/PCIe/SSE2, 4.6.0 NVIDIA 550.54", fmt.Sprintf("%s, %d threads", processor, processor.Threads()), true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(gpuCache(), "auto.json")
+	if err := errors.Join(os.MkdirAll(gpuCache(), 0o755), os.WriteFile(path, gone, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	var said strings.Builder
+	a := &app{stderr: &said, progress: &progress{w: &said}}
+	a.settings.device = "auto"
+	e, err := a.device(context.Background(), processor)
+	if err != nil || e != engine(processor) || said.Len() > 0 {
+		t.Errorf("%v computes, %v, said %q", e, err, said.String())
+	}
+	var v verdict
+	if data, err := os.ReadFile(path); err != nil || json.Unmarshal(data, &v) != nil || v.GPU {
+		t.Errorf("the verdict is %+v, %v", v, err)
 	}
 }

@@ -232,6 +232,6 @@ func near(t *testing.T, got, want []finetune.Event) {
 	}
 	t.Logf("%d steps: at most %.1e apart", len(got), most)
 	if !(most <= 1e-3) {
-		t.Errorf("the curve is %g from the processor's", most)
+		t.Errorf("the curve is %g from the processor's:\n%+v\n%+v", most, got, want)
 	}
 }
