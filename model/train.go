@@ -194,7 +194,7 @@ func (t *Trainer) Clear() {
 	t.clear()
 }
 
-// clear goes by layers, which lie in one piece: see backend.Backend.Zero.
+// clear goes by layers, which lie in one piece: an engine may lend whole pages.
 func (t *Trainer) clear() {
 	var all buf
 	for _, s := range t.slots {
