@@ -22,9 +22,10 @@ import (
 type encoder struct {
 	*model.Model
 	engine  engine
-	cpu     *cpu.Engine // compares vectors; it is engine, too, where there is no other
-	texts   *textCache  // nil: none
-	adapter *adapter    // nil: none
+	cpu     *cpu.Engine      // compares vectors; it is engine, too, where there is no other
+	texts   *textCache       // nil: none
+	adapter *adapter         // nil: none
+	failed  *gpu.DeviceError // instead of which engine is the processor's; nil: none
 
 	rescue *rescue
 }
@@ -93,7 +94,7 @@ func (e *encoder) fallBack(failed *gpu.DeviceError) (*model.Model, error) {
 	}
 	e.rescue.spare.Store(m)
 	if e.rescue.tell != nil {
-		e.rescue.tell(fmt.Errorf("%w; the cpu goes on", failed))
+		e.rescue.tell(failed)
 	}
 	return m, nil
 }
@@ -104,7 +105,19 @@ func (e *encoder) Device() string {
 	if e.rescue.spare.Load() != nil {
 		return e.cpu.String() + " · " + e.cpu.Precision() + " (" + e.engine.String() + " failed)"
 	}
-	return e.engine.String() + " · " + e.engine.Precision()
+	where := e.engine.String() + " · " + e.engine.Precision()
+	if e.failed != nil {
+		where += " (" + e.failed.Renderer + " failed)"
+	}
+	return where
+}
+
+// tellFailure has the failure of the device told, also if it was before.
+func (e *encoder) tellFailure(tell func(error)) {
+	e.rescue.tell = func(err error) { tell(fmt.Errorf("%w; the cpu goes on", err)) }
+	if e.failed != nil {
+		e.rescue.tell(e.failed)
+	}
 }
 
 // closeEngines frees both engines.
@@ -143,7 +156,7 @@ func (a *app) open(ctx context.Context) (*encoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.rescue.tell = a.complain
+	e.tellFailure(a.complain)
 	if !told {
 		a.tellDefault(e)
 	}
@@ -180,7 +193,19 @@ func (a *app) load(ctx context.Context, src model.Source) (*encoder, error) {
 	if err != nil {
 		return nil, errors.Join(err, processor.Close())
 	}
-	return a.loadOn(device, processor, src)
+	e, err := a.loadOn(device, processor, src)
+	failed := deviceFailure(err)
+	if failed == nil {
+		return e, err
+	}
+	if processor, err = a.engine(); err == nil { // the other is closed
+		e, err = a.loadOn(processor, processor, src)
+	}
+	if err != nil {
+		return nil, errors.Join(failed, err)
+	}
+	e.failed = failed
+	return e, nil
 }
 
 // loadOn puts a model onto an engine, which closes with it, as does the

@@ -160,7 +160,7 @@ func (a *app) runTrain(ctx context.Context, args []string, opt *trainOptions) (e
 		return err
 	}
 	defer enc.Close()
-	enc.rescue.tell = a.complain
+	enc.tellFailure(a.complain)
 	g := catalogued(dataDir())
 	defer a.closeCatalogued(g)
 	g.UseModel(enc.catalogModel())

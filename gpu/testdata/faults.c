@@ -1,5 +1,7 @@
 // A libEGL that forwards to the machine's own, named by SIGLA_EGL, and has the
-// driver behind it fail as SIGLA_FAULT says: "reset:40" fails after 40 dispatches.
+// driver behind it fail as SIGLA_FAULT says: "reset:40" after 40 dispatches,
+// "reset:adamw" after the first shader that has the word: what a device is tried
+// with before its work begins need not be counted.
 // Tests put it where a program looks for libEGL first, so that every fault takes
 // the way through the whole program that a driver's takes.
 #define _GNU_SOURCE
@@ -10,6 +12,7 @@
 #include <unistd.h>
 
 static long dispatches;
+static int found; // the word of SIGLA_FAULT
 static int memory; // an error is to be told
 
 static int fault(const char *name) {
@@ -17,7 +20,11 @@ static int fault(const char *name) {
 	size_t n = strlen(name);
 	if (!f || strncmp(f, name, n) || (f[n] && f[n] != ':'))
 		return 0;
-	return !f[n] || dispatches >= atol(f + n + 1);
+	if (!f[n] || found)
+		return 1;
+	char *rest;
+	long after = strtol(f + n + 1, &rest, 10);
+	return !*rest && dispatches >= after;
 }
 
 // Preloaded, it hides the library.
@@ -97,6 +104,10 @@ static void getBufferSubData(unsigned target, intptr_t offset, intptr_t size, vo
 }
 
 static void shaderSource(unsigned shader, int n, const char *const *text, const int *lengths) {
+	const char *f = getenv("SIGLA_FAULT"), *word = f ? strchr(f, ':') : 0;
+	for (int i = 0; word && i < n; i++)
+		if (strcasestr(text[i], word + 1))
+			found = 1;
 	const char *broken = "#version 430\nthis is no shader";
 	if (fault("shader")) {
 		n = 1, text = &broken, lengths = 0;
