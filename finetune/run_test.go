@@ -377,14 +377,6 @@ func TestReplace(t *testing.T) {
 			if err := r.Train(context.Background(), watch); !errors.Is(err, errDevice) {
 				t.Fatal(err)
 			}
-			few := newLine()
-			few.x = few.x[1:]
-			if err := r.Replace(few); err == nil {
-				t.Error("a learner of other photos is taken")
-			}
-			if err := r.Replace(&mortal{line: newLine(), done: map[string]int{}, dead: true}); !errors.Is(err, errDevice) || r.Step() == c.back {
-				t.Errorf("a learner that fails, too: %v, at step %d", err, r.Step())
-			}
 			if err := r.Replace(newLine()); err != nil || r.Step() != c.back {
 				t.Fatalf("at step %d: %v", r.Step(), err)
 			}
@@ -399,8 +391,32 @@ func TestReplace(t *testing.T) {
 			}
 		})
 	}
-	r, err := New("", newLine(), record(lineOptions))
+}
+
+// A learner that cannot go on leaves the run as it is.
+func TestReplaceRefuses(t *testing.T) {
+	r, err := New(filepath.Join(t.TempDir(), "run"), newLine(), record(lineOptions))
 	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	watch := Watch{Event: func(e Event) {
+		if e.Step != 30 {
+			return
+		}
+		few := newLine()
+		few.x = few.x[1:]
+		if err := r.Replace(few); err == nil {
+			t.Error("a learner of other photos is taken")
+		}
+		if err := r.Replace(&mortal{line: newLine(), done: map[string]int{}, dead: true}); !errors.Is(err, errDevice) || r.Step() != 30 {
+			t.Errorf("a learner that fails: %v, at step %d", err, r.Step())
+		}
+	}}
+	if err := r.Train(context.Background(), watch); err != nil || r.Step() != 120 {
+		t.Errorf("at step %d: %v", r.Step(), err)
+	}
+	if r, err = New("", newLine(), record(lineOptions)); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.Replace(newLine()); err == nil {
