@@ -18,7 +18,7 @@ func TestFittedThresholds(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("| photos | depth | examples a class | F1 at 0.5 | fitted for F1 | precision at 0.5 | fitted for 0.9 | recall at 0.5 | fitted for 0.9 |\n|---|---|---:|---:|---:|---:|---:|---:|---:|\n")
 	for _, c := range []struct {
-		name string
+		name   string
 		gather func() *collection
 		labels func(class string) bool
 	}{
