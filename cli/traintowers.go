@@ -101,7 +101,10 @@ func (m *towerMethod) plan(ctx context.Context) (ui.TrainPlan, error) {
 // little.
 func (l *lesson) planTowers(ctx context.Context) (ui.TrainPlan, error) {
 	p := l.plan()
-	if len(l.learn) == 0 {
+	if len(l.known.Labels) > 0 {
+		p.Learned = len(l.known.Decided(l.learn))
+	}
+	if len(l.learn) == 0 || len(l.known.Labels) > 0 && p.Learned == 0 {
 		return p, l.nothingToLearn(finetune.ErrNothingToLearn)
 	}
 	o := l.towerRun()

@@ -21,7 +21,7 @@ func CrossValidate(ctx context.Context, e backend.Backend, d Embedded, m Method,
 	}
 	l := &Linear{work: newWork(e), d: d, method: m, prior: p}
 	scores := Scores{Labels: len(d.Labels), Values: make([]float32, len(d.Photos)*len(d.Labels))}
-	if len(d.decided(d.Rest(nil))) == 0 {
+	if len(d.Decided(d.Rest(nil))) == 0 {
 		return Scores{}, ErrNothingToLearn
 	}
 	for _, fold := range d.Folds(folds, seed) {
@@ -122,7 +122,7 @@ func Choose(ctx context.Context, e backend.Backend, d Embedded, m Method, p Prio
 	c := Choice{Before: before, After: Scores{Labels: before.Labels, Values: slices.Clone(before.Values)}, Verdicts: make([]Verdict, len(d.Labels))}
 	enough := c.refuseFew(d.Set)
 	if len(enough) == 0 {
-		if len(d.decided(d.Rest(nil))) == 0 {
+		if len(d.Decided(d.Rest(nil))) == 0 {
 			return Choice{}, ErrNothingToLearn
 		}
 		return c, nil

@@ -98,7 +98,7 @@ func NewLinear(e backend.Backend, d Embedded, m Method, p Prior, rows, held []in
 // restart forgets what was learned and takes other photos.
 func (l *Linear) restart(rows, held []int) error {
 	l.rows, l.held, l.batch = rows, held, nil
-	l.columns = l.d.decided(rows)
+	l.columns = l.d.Decided(rows)
 	if len(l.columns) == 0 {
 		return ErrNothingToLearn
 	}
@@ -139,8 +139,8 @@ func (l *Linear) width() int {
 	return 2
 }
 
-// decided returns the labels of which both sides are known among photos.
-func (s Set) decided(photos []int) (labels []int) {
+// Decided returns the labels of which both sides are known among photos.
+func (s Set) Decided(photos []int) (labels []int) {
 	yes, no := make([]int, len(s.Labels)), make([]int, len(s.Labels))
 	for _, i := range photos {
 		for _, k := range s.Photos[i].Known {

@@ -346,7 +346,11 @@ func (m *root) trainResult(w int) []string {
 		what = ""
 		gate = fmt.Sprintf(" %s of %s became better; what was learned is of all of them", count(r.Kept), plural(len(r.Labels), "label"))
 	}
-	mean.add(t.quiet, clip("   on "+plural(r.After.Photos, "photo")+" held back"+what, w-mean.cells-1))
+	on := "   on " + plural(r.After.Photos, "photo") + " held back"
+	if width(on+what) < w-mean.cells {
+		on += what
+	}
+	mean.add(t.quiet, clip(on, w-mean.cells-1))
 	lines = append(lines, mean.fit(w), clip(gate, w))
 	if len(r.Thresholds) > 0 {
 		lines = append(lines, clip(fmt.Sprintf(" %s of %s moved: ≥ is where they are now, with 95 %% intervals", count(r.Moved()), plural(len(r.Thresholds), "threshold")), w))
@@ -406,5 +410,9 @@ func (m *root) verdictLine(v finetune.Verdict, moved finetune.Threshold, name, w
 	case v.Reason != "":
 		said += ": " + clean(v.Reason)
 	}
-	return l.add("", "  ").add(k, clip(said, max(0, w-l.cells-3))).fit(w)
+	room := max(0, w-l.cells-3)
+	if short, _, ok := strings.Cut(said, ": "); ok && width(said) > room && moved.Label != "" && v.After > 0 {
+		said = short // the reason has no room beside the threshold
+	}
+	return l.add("", "  ").add(k, clip(said, room)).fit(w)
 }
