@@ -147,3 +147,21 @@ func TestVanishedGPU(t *testing.T) {
 		t.Errorf("the verdict is %+v, %v", v, err)
 	}
 }
+
+// near compares two curves: the events have as many steps, and losses, t' and b
+// that are within 1e-3.
+func near(t *testing.T, got, want []finetune.Event) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%d steps, want %d", len(got), len(want))
+	}
+	most := 0.0
+	for i, e := range got {
+		w := want[i]
+		most = max(most, math.Abs(e.Loss-w.Loss)/max(1, w.Loss), math.Abs(e.LogScale-w.LogScale), math.Abs(e.Bias-w.Bias))
+	}
+	t.Logf("%d steps: at most %.1e apart", len(got), most)
+	if !(most <= 1e-3) {
+		t.Errorf("the curve is %g from the processor's:\n%+v\n%+v", most, got, want)
+	}
+}

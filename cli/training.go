@@ -113,6 +113,7 @@ type trainRun struct {
 	mu      sync.Mutex // guards those below
 	method  method
 	note    string // why the processor trains; "": nothing has failed
+	untold  bool   // nobody was warned of note
 	dir     string
 	run     *finetune.Run
 	trains  bool
@@ -214,6 +215,7 @@ func (t *trainRun) current() *finetune.Run {
 // Train implements ui.Training. When the device fails, the processor takes the
 // steps that are left after the last checkpoint.
 func (t *trainRun) Train(ctx context.Context, w finetune.Watch) error {
+	t.warn(w)
 	for {
 		t.mu.Lock()
 		run, m := t.run, t.method
@@ -221,9 +223,7 @@ func (t *trainRun) Train(ctx context.Context, w finetune.Watch) error {
 		t.mu.Unlock()
 		err := run.Train(ctx, t.watch(m, w))
 		fell, err := t.fallBack(ctx, m, err)
-		if fell && w.Warn != nil {
-			w.Warn(errors.New(t.told()))
-		}
+		t.warn(w)
 		t.mu.Lock()
 		off := t.off
 		t.off = nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"sigla/finetune"
 	"sigla/gpu"
 )
 
@@ -124,6 +125,18 @@ func (t *trainRun) fallBack(ctx context.Context, was method, err error) (bool, e
 func (t *trainRun) say(failed *gpu.DeviceError) {
 	t.note = fmt.Sprintf("on the cpu from step %d: %s failed: %v", t.run.Step(), failed.Renderer, failed.Err)
 	t.run.Note(t.note)
+	t.untold = true
+}
+
+// warn has what say told told at once, too.
+func (t *trainRun) warn(w finetune.Watch) {
+	t.mu.Lock()
+	untold, note := t.untold, t.note
+	t.untold = false
+	t.mu.Unlock()
+	if untold && w.Warn != nil {
+		w.Warn(errors.New(note))
+	}
 }
 
 // told is what say has told; "" if nothing.

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -126,7 +125,7 @@ func TestTrainingFallsBack(t *testing.T) {
 				if !strings.Contains(last, "on the cpu from step ") || !strings.Contains(last, ": fragile failed: it was reset") || len(notes) > 1 {
 					t.Errorf("after %.0f %%: notes %q, of the result %s", 100*part, notes, last)
 				}
-				if n := len(got.warnings); n == 0 && len(notes) > 0 && part > 0 || n > 0 && !strings.HasPrefix(last, "["+got.warnings[n-1]) {
+				if n := len(got.warnings); n == 0 && len(notes) > 0 || n > 0 && !strings.Contains(last, got.warnings[n-1]) {
 					t.Errorf("after %.0f %%: warned of %q", 100*part, got.warnings)
 				}
 				if a, b := got.result.After, want.result.After; a != b {
@@ -155,7 +154,9 @@ func TestFallsBackAfterTraining(t *testing.T) {
 					t.Fatalf("%s, %s: %v", depth, name, err)
 				}
 				if name != "measure" {
-					steps(t, r, nil)
+					if err := r.Train(context.Background(), finetune.Watch{}); err != nil {
+						t.Error(err)
+					}
 				}
 			})
 			got.notes()
@@ -215,23 +216,5 @@ func TestFallBackOfTrainingFails(t *testing.T) {
 	defer again.Discard()
 	if told := steps(t, again, nil); told[len(told)-1] != 10 {
 		t.Errorf("steps %v", told)
-	}
-}
-
-// near compares two curves: the events have as many steps, and losses, t' and b
-// that are within 1e-3.
-func near(t *testing.T, got, want []finetune.Event) {
-	t.Helper()
-	if len(got) != len(want) {
-		t.Fatalf("%d steps, want %d", len(got), len(want))
-	}
-	most := 0.0
-	for i, e := range got {
-		w := want[i]
-		most = max(most, math.Abs(e.Loss-w.Loss)/max(1, w.Loss), math.Abs(e.LogScale-w.LogScale), math.Abs(e.Bias-w.Bias))
-	}
-	t.Logf("%d steps: at most %.1e apart", len(got), most)
-	if !(most <= 1e-3) {
-		t.Errorf("the curve is %g from the processor's:\n%+v\n%+v", most, got, want)
 	}
 }
