@@ -168,9 +168,10 @@ func (l *lesson) prepare(ctx context.Context, dir string) (t *trainRun, err erro
 	if t.method, err = l.newMethod(ctx); err != nil {
 		return nil, err
 	}
+	m := t.method // an error takes t away
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, t.method.close())
+			err = errors.Join(err, m.close())
 		}
 	}()
 	if t.plan, err = t.method.plan(ctx); err != nil {
