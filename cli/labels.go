@@ -254,6 +254,9 @@ func (a *app) runImport(ctx context.Context, source string, opt importOptions) e
 		return err
 	}
 	a.note(source, notes)
+	if len(set.Labels) == 0 {
+		return fmt.Errorf("import labels: there is none in %s", source)
+	}
 	if opt.output == "" || opt.output == "-" {
 		text, err := set.TOML()
 		if err != nil {

@@ -54,6 +54,7 @@ type labelScore struct {
 	Label       string  `json:"label"`
 	Logit       float32 `json:"logit"`
 	Probability float64 `json:"probability"`
+	read        float32 // logit that the probability is read off: CLIP's odds
 	above       bool    // the threshold is reached
 }
 
@@ -65,7 +66,7 @@ func (s *scorer) scores(vector []float32) []labelScore {
 	logits, read := s.logits(vector)
 	scores := make([]labelScore, len(logits))
 	for i, l := range s.classifier.Set().Labels {
-		scores[i] = labelScore{l.Name, logits[i], s.read.Probability(read[i], s.adjust[i]), read[i] >= s.cuts[i]}
+		scores[i] = labelScore{l.Name, logits[i], s.read.Probability(read[i], s.adjust[i]), read[i], read[i] >= s.cuts[i]}
 	}
 	slices.SortStableFunc(scores, func(x, y labelScore) int { return cmp.Compare(y.Probability, x.Probability) })
 	return scores

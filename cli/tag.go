@@ -118,22 +118,27 @@ func (a *app) runTag(ctx context.Context, args []string, opt tagOptions, naming 
 // tagger has labels set by the model.
 func (a *app) tagger(ctx context.Context, g *gallery.Gallery, set label.Set, enc *encoder) (gallery.Tagger, error) {
 	open := public(set)
+	by := gallery.Tagger{Labels: enc.tuneAll(set), Model: enc.Info().Digest, Bias: a.settings.bias, Now: time.Now()}
+	if len(open.Labels) == 0 && len(set.Labels) > 0 {
+		a.complain(fmt.Errorf("all labels of %s are private: none of them is written", set.Name))
+		return by, nil
+	}
 	s, err := newScorer(ctx, open, enc, &a.settings)
 	if err != nil {
 		return gallery.Tagger{}, err
 	}
-	judge := func(id int) []gallery.Judgement {
+	by.Judge = func(id int) []gallery.Judgement {
 		vector := g.Vector(id)
 		if vector == nil {
 			return nil
 		}
 		var list []gallery.Judgement
 		for _, l := range s.scores(vector) {
-			list = append(list, gallery.Judgement{Label: set.Index(l.Label), Holds: l.above, P: l.Probability, Logit: float64(l.Logit)})
+			list = append(list, gallery.Judgement{Label: set.Index(l.Label), Holds: l.above, P: l.Probability, Logit: float64(l.read)})
 		}
 		return list
 	}
-	return gallery.Tagger{Labels: enc.tuneAll(set), Judge: judge, Model: enc.Info().Digest, Bias: a.settings.bias, Now: time.Now()}, nil
+	return by, nil
 }
 
 // runsOf is the folder of the journal beside a catalog.

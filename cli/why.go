@@ -146,7 +146,7 @@ func (a *app) witness(ctx context.Context, c *catalog.Catalog, q *gallery.Inquir
 		}
 		for _, score := range s.scores(vector) {
 			if score.Label == name {
-				return gallery.Judgement{Label: at, Holds: score.above, P: score.Probability, Logit: float64(score.Logit)}, nil
+				return gallery.Judgement{Label: at, Holds: score.above, P: score.Probability, Logit: float64(score.read)}, nil
 			}
 		}
 		return gallery.Judgement{Label: at}, nil

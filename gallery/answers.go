@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 
 	"sigla/gallery/catalog"
@@ -97,15 +98,21 @@ func (a *Answers) Of(content catalog.Hash) []catalog.Decision {
 	return a.byPhoto[content]
 }
 
-// About returns the answer about a label of a photo; its Verdict is Withdraw if
-// there is none.
-func (a *Answers) About(content catalog.Hash, label string) catalog.Decision {
+// About returns the answers about a label of a photo, under whichever of its
+// names they were given, the last one first, which counts. If there is none, that
+// is one whose Verdict is Withdraw.
+func (a *Answers) About(content catalog.Hash, words *Vocabulary, label string) []catalog.Decision {
+	var list []catalog.Decision
 	for _, d := range a.Of(content) {
-		if sameLabel(d.Label, label) {
-			return d
+		if words.isOf(d, sidecar.Mark{Label: label}) {
+			list = append(list, d)
 		}
 	}
-	return catalog.Decision{Photo: content, Label: label, Verdict: catalog.Withdraw}
+	if list == nil {
+		return []catalog.Decision{{Photo: content, Label: label, Verdict: catalog.Withdraw}}
+	}
+	slices.SortStableFunc(list, func(a, b catalog.Decision) int { return b.When.Compare(a.When) })
+	return list
 }
 
 // Version counts changes.

@@ -271,6 +271,7 @@ func TestPlanTagsOfTwins(t *testing.T) {
 // another start.
 func TestAnswers(t *testing.T) {
 	d := newDesk(t, "a.jpg", "b.jpg")
+	none := NewVocabulary(label.Set{})
 	var a Answers
 	for _, c := range []struct {
 		label string
@@ -279,11 +280,11 @@ func TestAnswers(t *testing.T) {
 		before := a.Version()
 		list := []catalog.Decision{{Photo: d.Content(1), Label: c.label, Verdict: c.v, When: d.now}}
 		a.Put(list)
-		if a.Version() == before || a.About(d.Content(1), strings.ToUpper(c.label)).Verdict != c.v {
+		if a.Version() == before || a.About(d.Content(1), none, strings.ToUpper(c.label))[0].Verdict != c.v {
 			t.Errorf("%+v: %+v", c, a.Of(d.Content(1)))
 		}
 	}
-	if a.About(d.Content(0), "dog").Verdict != catalog.Withdraw || len(a.Of(d.Content(0))) > 0 || len(a.Of(d.Content(1))) != 2 {
+	if a.About(d.Content(0), none, "dog")[0].Verdict != catalog.Withdraw || len(a.Of(d.Content(0))) > 0 || len(a.Of(d.Content(1))) != 2 {
 		t.Errorf("%+v, %+v", a.Of(d.Content(0)), a.Of(d.Content(1)))
 	}
 	if err := d.Decide(context.Background(), a.Of(d.Content(1))...); err != nil {
@@ -291,8 +292,25 @@ func TestAnswers(t *testing.T) {
 	}
 	var again Answers
 	stored, err := d.Decisions(context.Background())
-	if again.Load(stored); err != nil || again.About(d.Content(1), "dog").Verdict != catalog.Reject || again.About(d.Content(1), "owl").Verdict != catalog.Accept {
+	if again.Load(stored); err != nil || again.About(d.Content(1), none, "dog")[0].Verdict != catalog.Reject || again.About(d.Content(1), none, "owl")[0].Verdict != catalog.Accept {
 		t.Errorf("%+v, %v", stored, err)
+	}
+}
+
+// An answer is found by all names of its label, and the last one counts.
+func TestAnswersBySynonym(t *testing.T) {
+	words := NewVocabulary(label.Set{Labels: []label.Label{{Name: "animals|owl", Synonyms: []string{"Eule"}}, {Name: "dog"}}})
+	photo, early := catalog.Hash{1}, time.Unix(1e9, 0)
+	var a Answers
+	a.Put([]catalog.Decision{
+		{Photo: photo, Label: "Eule", Verdict: catalog.Accept, When: early},
+		{Photo: photo, Label: "dog", Verdict: catalog.Accept, When: early},
+		{Photo: photo, Label: "owl", Verdict: catalog.Reject, When: early.Add(time.Hour)},
+	})
+	for _, name := range []string{"owl", "EULE", "animals|owl"} {
+		if got := a.About(photo, words, name); len(got) != 2 || got[0].Verdict != catalog.Reject || got[1].Label != "Eule" {
+			t.Errorf("%s: %+v", name, got)
+		}
 	}
 }
 

@@ -22,6 +22,7 @@ type answering struct {
 // stored.
 type answers struct {
 	label   string
+	words   *gallery.Vocabulary // says which answers are about it
 	private bool
 	verdict catalog.Verdict
 	ids     []int    // of photos
@@ -60,6 +61,8 @@ func (m *root) answersLoaded(msg answersMsg) {
 func (m *root) answered() {
 	m.labels.listed = nil
 	m.refilter(true)
+	m.tallyPace.want(true)
+	m.folders.pace.want(true)
 	m.tags.pace.want(true)
 }
 
@@ -75,7 +78,7 @@ func (m *root) answer(v catalog.Verdict) tea.Cmd {
 		m.say("no photo is chosen")
 		return nil
 	}
-	a := &answers{label: l.Name, private: l.Private, verdict: v, ids: ids}
+	a := &answers{label: l.Name, words: gallery.NewVocabulary(m.labels.set), private: l.Private, verdict: v, ids: ids}
 	m.labels.history, m.labels.last = append(m.labels.history, step{answers: a}), ""
 	return m.pass(a)
 }
@@ -109,22 +112,30 @@ func (m *root) pass(more ...*answers) tea.Cmd {
 // find finds out what is in the photos, and what the answers replace.
 func (a *answers) find(g *gallery.Gallery, known *gallery.Answers) {
 	seen, now, same := make(map[catalog.Hash]bool), time.Now(), true
+	var earlier []bool // of before: under another name of the label
 	for _, id := range present(g, a.ids) {
 		content, err := g.ReadContent(id)
 		if err != nil {
 			a.failed = append(a.failed, err)
 		} else if !seen[content] {
 			seen[content] = true
-			before := known.About(content, a.label)
-			a.before = append(a.before, before)
-			same = same && before.Verdict == a.verdict
+			before := known.About(content, a.words, a.label)
+			a.before = append(a.before, before...)
+			earlier = append(earlier, make([]bool, len(before))...)
+			for i := len(a.before) - len(before) + 1; i < len(a.before); i++ {
+				earlier[i] = true
+			}
+			same = same && before[0].Verdict == a.verdict
 		}
 	}
 	if same {
 		a.verdict = catalog.Withdraw
 	}
-	for _, d := range a.before {
-		if d.Verdict != a.verdict {
+	for i, d := range a.before {
+		switch {
+		case earlier[i]:
+			d.Verdict = catalog.Withdraw
+		case d.Verdict != a.verdict:
 			d.Verdict, d.When, d.Who = a.verdict, now, ""
 		}
 		a.given = append(a.given, d) // an answer that stands keeps its time
@@ -179,7 +190,10 @@ func (m *root) answersStored(msg storedMsg) tea.Cmd {
 
 // verdicts are the answers about a photo by the label, folded; nil: none.
 func (m *root) verdicts(it gallery.Photo) map[string]catalog.Verdict {
-	list := m.answers.Of(it.Content)
+	return verdicts(m.answers.Of(it.Content))
+}
+
+func verdicts(list []catalog.Decision) map[string]catalog.Verdict {
 	if len(list) == 0 {
 		return nil
 	}

@@ -75,7 +75,7 @@ func BenchmarkEveryPhoto(b *testing.B) {
 	at := m.desk()
 	b.Run("count", func(b *testing.B) {
 		for b.Loop() {
-			m.labels.sides.count(ctx, m.o.Gallery, m.scores, n)
+			m.labels.sides.count(ctx, m.o.Gallery, m.scores, &m.answers, n)
 		}
 	})
 	for name, o := range map[string]order{"name": {by: byName}, "date": {by: byDate}, "label": {by: byLabel, label: "red"}} {
@@ -87,7 +87,7 @@ func BenchmarkEveryPhoto(b *testing.B) {
 	}
 	b.Run("folders", func(b *testing.B) {
 		for b.Loop() {
-			survey{desk: at, sides: m.labels.sides, roots: 1, column: -1}.tree(ctx)
+			survey{desk: at, sides: m.labels.sides, said: &m.answers, roots: 1, column: -1}.tree(ctx)
 		}
 	})
 }

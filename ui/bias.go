@@ -9,6 +9,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"sigla/gallery"
+	"sigla/gallery/catalog"
 	"sigla/ui/chart"
 )
 
@@ -52,7 +53,7 @@ type tally struct {
 // overall is what takes a look at every logit to be counted.
 type overall struct {
 	changed  int // photos that have another set of tags than with δ = 0
-	untagged int // photos that are scored and have no tag, nor had one before
+	untagged int // photos that are scored and bare
 	scored   int // photos that are scored
 }
 
@@ -76,15 +77,15 @@ func (m *root) recount() {
 
 // recountAll counts what takes a look at every logit.
 func (m *root) recountAll() tea.Cmd {
-	g, scores, s, n := m.o.Gallery, m.scores, m.labels.sides, m.photos.len()
+	g, scores, s, said, n := m.o.Gallery, m.scores, m.labels.sides, &m.answers, m.photos.len()
 	return m.spread(&m.tallyPace, func(ctx context.Context) func(*root) {
-		t := s.count(ctx, g, scores, n)
+		t := s.count(ctx, g, scores, said, n)
 		return func(m *root) { m.tally.overall = t }
 	})
 }
 
 // count looks at the photos below n.
-func (s sides) count(ctx context.Context, g *gallery.Gallery, scores *gallery.Scores, n int) overall {
+func (s sides) count(ctx context.Context, g *gallery.Gallery, scores *gallery.Scores, said *gallery.Answers, n int) overall {
 	var t overall
 	for id := 0; scores != nil && id < n; id++ {
 		if id%albumPage == 0 && ctx.Err() != nil {
@@ -95,15 +96,29 @@ func (s sides) count(ctx context.Context, g *gallery.Gallery, scores *gallery.Sc
 			continue
 		}
 		t.scored++
-		holds, changed := s.holds(row)
-		if !holds && !g.Photo(id).Tagged {
+		if s.bare(g.Photo(id), row, said) {
 			t.untagged++
 		}
-		if changed {
+		if _, changed := s.holds(row); changed {
 			t.changed++
 		}
 	}
 	return t
+}
+
+// bare reports whether a photo has no tag: nobody has tagged it or accepted a
+// label, and none holds but those that were rejected.
+func (s *sides) bare(p gallery.Photo, row []float32, said *gallery.Answers) bool {
+	answers := verdicts(said.Of(p.Content))
+	if p.Tagged || accepts(answers) {
+		return false
+	}
+	for i, c := range s.columns {
+		if c >= 0 && row[c] >= s.cuts[i] && s.answer(answers, i) == catalog.Withdraw {
+			return false
+		}
+	}
+	return true
 }
 
 // holds reports whether any label holds for a photo's logits, and whether any

@@ -46,7 +46,7 @@ func (m *root) survey() tea.Cmd {
 	}
 	s := survey{
 		desk:  m.desk(),
-		sides: m.labels.sides, top: m.places(), roots: len(m.o.Paths), column: -1,
+		sides: m.labels.sides, said: &m.answers, top: m.places(), roots: len(m.o.Paths), column: -1,
 	}
 	if i := m.labels.set.Index(m.labels.chosen); m.labels.chosen != "" && i >= 0 && s.columns[i] >= 0 {
 		s.label, s.column, s.cut = m.labels.chosen, s.columns[i], s.cuts[i]

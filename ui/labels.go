@@ -27,10 +27,9 @@ type labels struct {
 
 	sides
 
-	chosen string      // name of the chosen label; "" before one was chosen
-	named  [][2]string // name and path of each label, as answers are compared
-	top    int         // first row of the list on screen
-	of     int         // position of the photo that the list was last scrolled for
+	chosen string // name of the chosen label; "" before one was chosen
+	top    int    // first row of the list on screen
+	of     int    // position of the photo that the list was last scrolled for
 
 	// The list keeps the chosen label on screen while the labels have the
 	// focus, and from a change of the set until another photo is chosen.
@@ -56,6 +55,7 @@ type sides struct {
 	columns    []int
 	read       []label.Label // with what the model knows of them
 	cuts, base []float32
+	named      [][2]string // name and path of each label, as answers are compared
 }
 
 // place is where the chosen label stands in the list, and how many rows the
@@ -113,14 +113,14 @@ func (l *labels) at() int {
 }
 
 // answer finds the answer about a label of the set, by its name or its path.
-func (l *labels) answer(answers map[string]catalog.Verdict, i int) catalog.Verdict {
+func (s *sides) answer(answers map[string]catalog.Verdict, i int) catalog.Verdict {
 	if len(answers) == 0 || i < 0 {
 		return catalog.Withdraw
 	}
-	if v := answers[l.named[i][0]]; v != catalog.Withdraw {
+	if v := answers[s.named[i][0]]; v != catalog.Withdraw {
 		return v
 	}
-	return answers[l.named[i][1]]
+	return answers[s.named[i][1]]
 }
 
 // recut finds the cuts at the present bias, and counts.

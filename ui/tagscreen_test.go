@@ -151,13 +151,31 @@ func (d *driver) choose(label string) *driver {
 	return d
 }
 
+// TestUntaggedAnswers: a photo of which a label was accepted is not untagged, and
+// one of which all labels that hold were rejected is.
+func TestUntaggedAnswers(t *testing.T) {
+	d := tagger(t, 120, 40, photos(t, 4), t.TempDir())
+	before := d.m.tally.untagged
+	bare := func(id int) bool { return len(d.m.held(d.m.photos.at(id))) == 0 }
+	if bare(0) {
+		t.Fatal("no label holds for the first photo: a test of nothing")
+	}
+	d.press("tab")
+	for _, label := range d.m.held(d.m.photos.at(0)) {
+		d.choose(label).press("n")
+	}
+	d.until(func() bool { return d.m.tally.untagged == before+1 }).has(fmt.Sprintf("%d untagged", before+1))
+	d.press("y")
+	d.until(func() bool { return d.m.tally.untagged == before }).has(fmt.Sprintf("%d untagged", before))
+}
+
 // TestAnswers: an answer is shown at once on labels and photos, is toggled, is
 // undone with what it replaced, and is there after another start.
 func TestAnswers(t *testing.T) {
 	dir, data := photos(t, 4), t.TempDir()
 	d := tagger(t, 120, 40, dir, data)
 	verdict := func(id int, label string) catalog.Verdict {
-		return d.m.answers.About(d.m.photos.at(id).Content, label).Verdict
+		return d.m.answers.About(d.m.photos.at(id).Content, gallery.NewVocabulary(d.m.labels.set), label)[0].Verdict
 	}
 	check := func(want ...catalog.Verdict) {
 		t.Helper()
@@ -168,7 +186,7 @@ func TestAnswers(t *testing.T) {
 		var kept gallery.Answers
 		kept.Load(stored)
 		for id, v := range want {
-			if have, on := verdict(id, "red"), kept.About(d.m.photos.at(id).Content, "red").Verdict; have != v || on != v {
+			if have, on := verdict(id, "red"), kept.About(d.m.photos.at(id).Content, gallery.NewVocabulary(d.m.labels.set), "red")[0].Verdict; have != v || on != v {
 				t.Errorf("photo %d: %v on the screen, %v in the catalog, want %v", id, have, on, v)
 			}
 		}
@@ -296,7 +314,7 @@ func TestTakenOutElsewhere(t *testing.T) {
 	}
 	d.press("R", "t").has("Nothing to write", "1 tag taken out elsewhere").press("e").has("sigla had set it and somebody took it out of a sidecar", "taken out since")
 	d.press("a").has("remember what was taken out elsewhere as rejected, 1 tag?").press("y", "esc")
-	if v := d.m.answers.About(d.m.photos.at(1).Content, "green"); v.Verdict != catalog.Reject || v.Who != "sidecar" {
+	if v := d.m.answers.About(d.m.photos.at(1).Content, gallery.NewVocabulary(d.m.labels.set), "green")[0]; v.Verdict != catalog.Reject || v.Who != "sidecar" {
 		t.Errorf("%+v", v)
 	}
 	for range 30 {

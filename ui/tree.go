@@ -34,6 +34,7 @@ type node struct {
 type survey struct {
 	desk
 	sides
+	said   *gallery.Answers
 	top    string // name of all photos
 	roots  int    // paths given to Scan
 	label  string
@@ -58,7 +59,7 @@ func (s survey) tree(ctx context.Context) *tree {
 			continue
 		}
 		if row, ok := s.scores.Row(id); ok {
-			if holds, _ := s.holds(row); !holds && !p.Tagged {
+			if s.bare(p, row, s.said) {
 				n.untagged++
 			}
 			if s.column >= 0 && row[s.column] >= s.cut {

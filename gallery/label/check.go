@@ -132,7 +132,7 @@ func (l Label) checkName(i int) *flaw {
 		return &flaw{i, "name", "a label has no name"}
 	}
 	if err := checkText(l.Name); err != nil {
-		return &flaw{i, "name", fmt.Sprintf("label %q: its name %v", l.Name, err)}
+		return &flaw{i, "name", fmt.Sprintf("label %q: its name %v", short(l.Name), err)}
 	}
 	if !hasParts(l.Name) {
 		return &flaw{i, "name", fmt.Sprintf("label %q: a part of its name is empty or starts or ends with a space", l.Name)}
@@ -188,10 +188,20 @@ func checkTexts(i int, key string, texts []string) *flaw {
 			err = fmt.Errorf("is empty")
 		}
 		if err != nil {
-			return &flaw{i, key, fmt.Sprintf("%q among the %s %v", t, key, err)}
+			return &flaw{i, key, fmt.Sprintf("%q among the %s %v", short(t), key, err)}
 		}
 	}
 	return nil
+}
+
+// short cuts what is quoted in an error: a file that is no list of labels may
+// be one line.
+func short(s string) string {
+	const most = 60 // bytes
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
 // checkText refuses what would break a terminal line or a metadata field.

@@ -74,6 +74,7 @@ type digikamTag struct {
 	name      string
 
 	internal, private, person bool
+	unnamed                   bool // faces that nobody has named, which are below digiKam's tag for all people
 }
 
 func digikamTags(ctx context.Context, path string) ([]digikamTag, error) {
@@ -112,8 +113,10 @@ func digikamTags(ctx context.Context, path string) ([]digikamTag, error) {
 				t.internal = true
 			case "noMetadataTag":
 				t.private = true
-			case "person", "unknownPerson", "unconfirmedPerson", "ignoredPerson":
+			case "person":
 				t.person = true
+			case "unknownPerson", "unconfirmedPerson", "ignoredPerson":
+				t.person, t.unnamed = true, true
 			}
 		}
 		tags = append(tags, t)
@@ -144,13 +147,17 @@ func digikamSet(tags []digikamTag) (set Set, notes []string) {
 	for i, t := range tags {
 		at[t.id] = i
 	}
+	root := make(map[int64]bool) // of people, called so in the user's language
+	for _, t := range tags {
+		root[t.above] = root[t.above] || t.unnamed
+	}
 	people, lost := 0, make(map[string][]string)
 	lose := func(why, name string) { lost[why] = append(lost[why], name) }
 	seen := make(map[string]bool)
 	for i, t := range tags {
 		path, internal, why := digikamPath(tags, at, i)
 		switch name := strings.Join(path, "|"); {
-		case internal:
+		case internal, root[t.id]:
 		case t.person:
 			people++
 		case why != "":

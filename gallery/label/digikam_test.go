@@ -24,10 +24,12 @@ INSERT INTO Tags (id, pid, name) VALUES
 	(4, 0, 'People'), (5, 4, 'Anna'), (6, 4, 'Unknown'),
 	(7, 0, 'animals'), (8, 9, 'owl'), (9, 7, 'birds'),
 	(10, 0, 'secret'), (11, 10, 'client'), (12, 0, 'AC/DC'), (13, 0, 'a|b'),
-	(14, 7, 'paris'), (15, 9, 'paris'), (16, 0, 'Scanned for Faces');
+	(14, 7, 'paris'), (15, 9, 'paris'), (16, 0, 'Scanned for Faces'),
+	(17, 4, 'Unconfirmed'), (18, 4, 'Ignored');
 INSERT INTO TagProperties VALUES
 	(2, 'internalTag', NULL), (3, 'internalTag', NULL), (16, 'internalTag', NULL),
-	(5, 'person', 'Anna'), (5, 'faceEngineId', 'Anna'), (6, 'unknownPerson', NULL),
+	(5, 'person', 'Anna'), (5, 'faceEngineId', 'Anna'), (6, 'person', NULL), (6, 'unknownPerson', NULL),
+	(17, 'person', NULL), (17, 'unconfirmedPerson', NULL), (18, 'person', NULL), (18, 'ignoredPerson', NULL),
 	(10, 'noMetadataTag', NULL), (12, 'tagKeyboardShortcut', 'noMetadataTag');
 `
 
@@ -58,14 +60,14 @@ func TestDigikam(t *testing.T) {
 	before := snapshot(t, path)
 	set, notes, err := Read(context.Background(), path)
 	want := Set{Name: "digikam4", Labels: []Label{
-		{Name: "People"}, {Name: "animals"}, {Name: "animals|birds|owl"}, {Name: "animals|birds"},
+		{Name: "animals"}, {Name: "animals|birds|owl"}, {Name: "animals|birds"},
 		{Name: "secret", Private: true}, {Name: "secret|client"}, {Name: "AC/DC"}, {Name: "a/b"},
 		{Name: "animals|paris"}, {Name: "animals|birds|paris"},
 	}}
 	if err != nil || !reflect.DeepEqual(set, want) {
 		t.Errorf("%v\n got %+v\nwant %+v", err, set, want)
 	}
-	if want := []string{"names of people left out: 2"}; !reflect.DeepEqual(notes, want) {
+	if want := []string{"names of people left out: 4"}; !reflect.DeepEqual(notes, want) {
 		t.Errorf("notes %q, want %q", notes, want)
 	}
 	if after := snapshot(t, path); !reflect.DeepEqual(before, after) {

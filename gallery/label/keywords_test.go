@@ -257,3 +257,22 @@ func FuzzKeywords(f *testing.F) {
 		}
 	})
 }
+
+// TestLineEnds: however lines end, and with the marks of Windows' editors, a
+// list is the same; what is no list is not quoted at length.
+func TestLineEnds(t *testing.T) {
+	const list = "animals\n\towl\n\t\t{Eule}\n"
+	want, err := ParseKeywords("list.txt", []byte(list))
+	if err != nil || len(want.Labels) != 2 {
+		t.Fatal(want, err)
+	}
+	for _, end := range []string{"\r\n", "\r"} {
+		got, err := Parse("list.txt", []byte("\ufeff"+strings.ReplaceAll(list, "\n", end)))
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%q: %+v, %v", end, got, err)
+		}
+	}
+	if _, err := ParseKeywords("list.txt", make([]byte, 100_000)); err == nil || len(err.Error()) > 400 {
+		t.Errorf("%.400v", err)
+	}
+}

@@ -51,6 +51,9 @@ func decode(name string, data []byte) ([]byte, error) {
 			}
 		}
 	}
+	if !bytes.ContainsRune(data, '\n') { // lines may end as they did on the first Macs
+		data = bytes.ReplaceAll(data, []byte("\r"), []byte("\n"))
+	}
 	return bytes.TrimLeft(data, "\ufeff"), nil
 }
 
