@@ -13,16 +13,19 @@ import (
 // for long; the parts are joined by their log-sum-exps.
 func (e *engine) Attention(dst, lse, q, k, v backend.Buf, s backend.Attn) {
 	s.Check(dst, lse, q, k, v)
-	t := e.attentionTile(s.Dim, 2, 4)
-	defines := attentionDefines(s, t)
-	most := longest(s.Dim, t)
+	t := e.attentionTile(s)
+	defines := append(attentionDefines(s), fmt.Sprint("TX ", t.across), fmt.Sprint("TY ", t.down))
+	if (s.Dim|dst.Off|q.Off|k.Off|v.Off)%4 == 0 {
+		defines = append(defines, "VEC")
+	}
+	most := t.longest(s.Dim)
 	if lse.Mem == nil && s.Keys > most {
 		lse = e.temporary("lse", s.Batch*s.Heads*s.Queries)
 	}
 	if lse.Mem != nil {
 		defines = append(defines, "KEEP_LSE")
 	}
-	blocks := (s.Queries + t - 1) / t
+	blocks := (s.Queries + 4*t.down - 1) / (4 * t.down)
 	for from := 0; from < s.Keys; from += most {
 		if from == most {
 			defines = append(defines, "MERGE")
@@ -33,11 +36,32 @@ func (e *engine) Attention(dst, lse, q, k, v backend.Buf, s backend.Attn) {
 	}
 }
 
-// longest is how many keys an invocation may go over, t at a time, or queries: it
-// takes the steps of two dots and of two sums for each t of them, and loads.
-func longest(dim, t int) int {
-	per := (dim + t - 1) / t
-	return max(1, deepest/(2*dim+2*t*per+4*per+3*t)) * t
+// An attentionTile is how many invocations a group of Attention has, each with 4
+// queries and 4 keys of it.
+type attentionTile struct{ across, down int }
+
+// attentionTile takes 32 queries and 32 keys, or fewer where rows are long or there
+// are fewer queries.
+func (e *engine) attentionTile(s backend.Attn) attentionTile {
+	side := 8
+	for side > 1 && 16*(8*side)*((s.Dim+3)/4|1)+4*(4*side)*(4*side+1+side+1) > e.limits.Shared {
+		side /= 2
+	}
+	t := attentionTile{side, 1}
+	for t.down < side && 4*t.down < s.Queries {
+		t.down *= 2
+	}
+	return t
+}
+
+// longest is how many keys an invocation may go over. It counts all loops, unrolled
+// or not, for each 4·across keys: loads of keys and values, scores, the highest of
+// them, the probabilities, and sums of values.
+func (t attentionTile) longest(dim int) int {
+	fours := (dim + 3) / 4
+	per, loads := (fours+t.across-1)/t.across, (4*fours+t.down-1)/t.down
+	steps := 1 + 2*loads + 4 + fours*5 + 4 + 4*(2+t.across+per) + 4*t.across*(1+per)
+	return max(1, (deepest-loads-4*(4+per+t.across+5*per))/steps) * 4 * t.across
 }
 
 // AttentionGrad implements backend.Backend.
@@ -46,15 +70,15 @@ func (e *engine) AttentionGrad(dq, dk, dv, dy, y, lse, q, k, v backend.Buf, s ba
 	rows := s.Batch * s.Queries * s.Heads
 	along := e.temporary("along", rows)
 	e.run(kernel{file: "rows", defines: []string{"DOTS"}, bufs: []backend.Buf{along, dy, y}, sizes: ints(rows, s.Dim)}.spread(rows))
-	t := e.attentionTile(s.Dim, 4, 8)
+	t := e.gradTile(s.Dim)
 	for _, pass := range []struct {
 		name        string
 		out         [2]backend.Buf
 		count, over int // of queries and keys, or of keys and queries
 	}{{"DQ", [2]backend.Buf{dq}, s.Queries, s.Keys}, {"DKV", [2]backend.Buf{dk, dv}, s.Keys, s.Queries}} {
 		blocks := (pass.count + t - 1) / t
-		defines := append(attentionDefines(s, t), pass.name)
-		most := longest(s.Dim, t)
+		defines := append(attentionDefines(s), fmt.Sprint("T ", t), pass.name)
+		most := longestGrad(s.Dim, t)
 		for from := 0; from < pass.over; from += most {
 			if from == most {
 				defines = append(defines, "ACCUMULATE")
@@ -65,6 +89,14 @@ func (e *engine) AttentionGrad(dq, dk, dv, dy, y, lse, q, k, v backend.Buf, s ba
 				numbers: []float32{float32(1 / math.Sqrt(float64(s.Dim)))}}.spread(s.Batch*s.Heads*blocks))
 		}
 	}
+}
+
+// longestGrad is how many keys or queries an invocation of the gradient may go over,
+// t at a time: it takes the steps of two dots and of two sums for each t of them, and
+// loads.
+func longestGrad(dim, t int) int {
+	per := (dim + t - 1) / t
+	return max(1, deepest/(2*dim+2*t*per+4*per+3*t)) * t
 }
 
 // masked runs a kernel of attention, whose binding 5 are the key lengths.
@@ -79,19 +111,19 @@ func (e *engine) masked(s backend.Attn, k kernel) {
 	})
 }
 
-// attentionTile is how many queries meet how many keys in a work group that
-// shares rows of them and so many values for each pair.
-func (e *engine) attentionTile(dim, rows, perPair int) int {
+// gradTile is how many queries meet how many keys in a work group of the gradient,
+// which shares rows of q, k, v and dy and two values for each pair.
+func (e *engine) gradTile(dim int) int {
 	for t := 16; t > 1; t /= 2 {
-		if 4*rows*t*(dim+1)+perPair*t*(t+1) <= e.limits.Shared {
+		if 16*t*(dim+1)+8*t*(t+1) <= e.limits.Shared {
 			return t
 		}
 	}
 	return 1
 }
 
-func attentionDefines(s backend.Attn, t int) []string {
-	defines := []string{fmt.Sprint("DIM ", s.Dim), fmt.Sprint("T ", t)}
+func attentionDefines(s backend.Attn) []string {
+	defines := []string{fmt.Sprint("DIM ", s.Dim)}
 	if s.Causal {
 		defines = append(defines, "CAUSAL")
 	}

@@ -1,95 +1,155 @@
-// Attention without a quadratic buffer (Dao et al. 2022): a work group has T
-// queries of one head and goes over the keys T at a time. DIM is the width of a
-// head. n: heads, queries, keys, batch·heads; blocks of queries; the keys of this
+// Attention without a quadratic buffer (Dao et al. 2022): a work group has 4·TY
+// queries of one head and goes over the keys 4·TX at a time, an invocation over 4
+// queries and 4 keys, then over 4 queries and vectors of four values. DIM is the
+// width of a head. VEC says that rows begin at multiples of four values.
+// n: heads, queries, keys, batch·heads; blocks of queries; the keys of this
 // dispatch, from and to. MERGE joins what it finds with dst and lse.
-layout(local_size_x = T, local_size_y = T) in;
-layout(std430, binding = 0) buffer Dst { float dst[]; };
-layout(std430, binding = 1) readonly buffer Q { float q[]; };
-layout(std430, binding = 2) readonly buffer K { float k[]; };
-layout(std430, binding = 3) readonly buffer V { float v[]; };
+layout(local_size_x = TX, local_size_y = TY) in;
+layout(std430, binding = 0) buffer Dst { FLOATS dst[]; };
+layout(std430, binding = 1) readonly buffer Q { FLOATS q[]; };
+layout(std430, binding = 2) readonly buffer K { FLOATS k[]; };
+layout(std430, binding = 3) readonly buffer V { FLOATS v[]; };
 layout(std430, binding = 4) buffer Lse { float lse[]; };
 layout(std430, binding = 5) readonly buffer Lens { int lens[]; };
 
-const int PER = (DIM + T - 1) / T; // values of a row an invocation
+const int FOURS = (DIM + 3) / 4;           // vectors of a row
+const int PER = (FOURS + TX - 1) / TX;     // of these an invocation
+const int BQ = 4 * TY, BK = 4 * TX;
 const float LOWEST = -3.4e38;
-shared float sq[T][DIM + 1];
-shared float sk[T][DIM + 1]; // keys, then values
-shared float sp[T][T + 1];
+// An odd number of vectors a row: neighbours that read one row each meet in no bank.
+shared vec4 sq[BQ][FOURS | 1];
+shared vec4 sk[BK][FOURS | 1]; // keys, then values
+shared float sp[BQ][BK + 1];
+shared float part[BQ][TX + 1];
+
+// highestOf is the highest of a row of part.
+float highestOf(int row) {
+    float top = part[row][0];
+    for (int i = 1; i < TX; i++) top = max(top, part[row][i]);
+    return top;
+}
 
 void main() {
-    int tx = int(gl_LocalInvocationID.x), ty = int(gl_LocalInvocationID.y);
+    int tx = int(gl_LocalInvocationID.x), ty = int(gl_LocalInvocationID.y), lane = int(gl_LocalInvocationIndex);
     int item = group(), head = item / n[4];
     if (head >= n[3]) return; // the whole group
-    int batch = head / n[0], h = head % n[0], first = item % n[4] * T;
-    int query = first + ty, width = n[0] * DIM;
-    int atQ = (batch * n[1] + query) * width + h * DIM;
-    for (int c = tx; c < DIM; c += T) sq[ty][c] = query < n[1] ? q[off[1] + atQ + c] : 0.0;
-
+    int batch = head / n[0], h = head % n[0], first = item % n[4] * BQ;
+    int width = n[0] * DIM, atQ = (batch * n[1] + first) * width + h * DIM;
+    for (int i = lane; i < BQ * FOURS; i += TX * TY) {
+        int r = i / FOURS, c = i % FOURS * 4;
+        sq[r][c / 4] = FOUR(PLAIN, q, off[1] + atQ + r * width + c, first + r < n[1] ? DIM - c : 0);
+    }
     int keys = n[2];
 #ifdef LENS
     keys = lens[batch];
 #endif
     int end = keys; // of the keys that any query of the group sees
 #ifdef CAUSAL
-    end = min(end, first + T);
-    int seen = min(keys, query + 1);
-#else
-    int seen = keys;
+    end = min(end, first + BQ);
 #endif
-    int row = head * n[1] + query;
-#ifdef MERGE
-    float old = query < n[1] ? lse[off[4] + row] : 0.0; // before any of the group writes it
+    float highest[4], sum[4], old[4];
+    vec4 y[4][PER];
+    for (int i = 0; i < 4; i++) {
+#ifdef MERGE // read before any of the group writes it
+        old[i] = first + 4 * ty + i < n[1] ? lse[off[4] + head * n[1] + first + 4 * ty + i] : 0.0;
 #endif
-    float highest = LOWEST, sum = 0.0, y[PER];
-    for (int i = 0; i < PER; i++) y[i] = 0.0;
+        highest[i] = LOWEST;
+        sum[i] = 0.0;
+        for (int u = 0; u < PER; u++) y[i][u] = vec4(0.0);
+    }
     end = min(end, n[6]);
-    for (int k0 = n[5]; k0 < end; k0 += T) {
-        int atK = (batch * n[2] + k0 + ty) * width + h * DIM;
+    for (int k0 = n[5]; k0 < end; k0 += BK) {
+        int atK = (batch * n[2] + k0) * width + h * DIM;
+        barrier(); // the last values have been read
+        for (int i = lane; i < BK * FOURS; i += TX * TY) {
+            int r = i / FOURS, c = i % FOURS * 4;
+            sk[r][c / 4] = FOUR(PLAIN, k, off[2] + atK + r * width + c, k0 + r < keys ? DIM - c : 0);
+        }
         barrier();
-        for (int c = tx; c < DIM; c += T) sk[ty][c] = k0 + ty < keys ? k[off[2] + atK + c] : 0.0;
+        vec4 score[4]; // of a query with keys tx, tx + TX, ...
+        for (int i = 0; i < 4; i++) score[i] = vec4(0.0);
+        for (int c = 0; c < FOURS; c++) {
+            vec4 k0_ = sk[tx][c], k1 = sk[tx + TX][c], k2 = sk[tx + 2 * TX][c], k3 = sk[tx + 3 * TX][c];
+            for (int i = 0; i < 4; i++) {
+                vec4 query = sq[4 * ty + i][c];
+                score[i] += vec4(dot(query, k0_), dot(query, k1), dot(query, k2), dot(query, k3));
+            }
+        }
+        ivec4 key = k0 + tx + ivec4(0, TX, 2 * TX, 3 * TX);
+        for (int i = 0; i < 4; i++) {
+#ifdef CAUSAL
+            int seen = min(keys, first + 4 * ty + i + 1);
+#else
+            int seen = keys;
+#endif
+            score[i] = mix(vec4(LOWEST), score[i] * f[0], lessThan(key, ivec4(seen)));
+            part[4 * ty + i][tx] = max(max(score[i].x, score[i].y), max(score[i].z, score[i].w));
+        }
         barrier();
-        float score = 0.0;
-        for (int c = 0; c < DIM; c++) score += sq[ty][c] * sk[tx][c];
-        bool visible = k0 + tx < seen;
-        sp[ty][tx] = score = visible ? score * f[0] : LOWEST;
+        for (int i = lane; i < BK * FOURS; i += TX * TY) {
+            int r = i / FOURS, c = i % FOURS * 4;
+            sk[r][c / 4] = FOUR(PLAIN, v, off[3] + atK + r * width + c, k0 + r < keys ? DIM - c : 0);
+        }
+        for (int i = 0; i < 4; i++) {
+            int row = 4 * ty + i;
+            float top = max(highest[i], highestOf(row)), shrink = exp(highest[i] - top);
+            highest[i] = top;
+            // What is not seen is LOWEST, and so is top where nothing is.
+            vec4 p = mix(exp(score[i] - top), vec4(0.0), equal(score[i], vec4(LOWEST)));
+            sum[i] = sum[i] * shrink + p.x + p.y + p.z + p.w;
+            sp[row][tx] = p.x;
+            sp[row][tx + TX] = p.y;
+            sp[row][tx + 2 * TX] = p.z;
+            sp[row][tx + 3 * TX] = p.w;
+            for (int u = 0; u < PER; u++) y[i][u] *= shrink;
+        }
         barrier();
-        float top = highest;
-        for (int j = 0; j < T; j++) top = max(top, sp[ty][j]);
-        barrier();
-        sp[ty][tx] = visible ? exp(score - top) : 0.0;
-        for (int c = tx; c < DIM; c += T) sk[ty][c] = k0 + ty < keys ? v[off[3] + atK + c] : 0.0;
-        barrier();
-        float shrink = exp(highest - top);
-        highest = top;
-        sum *= shrink;
-        for (int j = 0; j < T; j++) sum += sp[ty][j];
-        for (int i = 0; i < PER; i++) {
-            int c = tx + i * T;
-            if (c >= DIM) break;
-            float add = 0.0;
-            for (int j = 0; j < T; j++) add += sp[ty][j] * sk[j][c];
-            y[i] = y[i] * shrink + add;
+        for (int j = 0; j < BK; j++) {
+            float p0 = sp[4 * ty][j], p1 = sp[4 * ty + 1][j], p2 = sp[4 * ty + 2][j], p3 = sp[4 * ty + 3][j];
+            for (int u = 0; u < PER; u++) {
+                vec4 value = sk[j][min(tx + u * TX, FOURS - 1)];
+                y[0][u] += p0 * value;
+                y[1][u] += p1 * value;
+                y[2][u] += p2 * value;
+                y[3][u] += p3 * value;
+            }
         }
     }
-    if (query >= n[1]) return;
-    float all = isnan(sum) ? sum : sum > 0.0 ? highest + log(sum) : LOWEST;
+    for (int i = 0; i < 4; i++) part[4 * ty + i][tx] = sum[i];
+    barrier();
+    for (int i = 0; i < 4; i++) {
+        int query = first + 4 * ty + i, row = head * n[1] + query;
+        if (query >= n[1]) break;
+        float all = 0.0;
+        for (int j = 0; j < TX; j++) all += part[4 * ty + i][j];
+        float total = all, log_ = isnan(all) ? all : all > 0.0 ? highest[i] + log(all) : LOWEST;
 #ifdef MERGE
-    float top = max(old, all), part = 0.0;
-    float both = isnan(old) || isnan(all) ? old + all : top + log(exp(old - top) + exp(all - top));
-    part = exp(old - both);
-    sum = sum > 0.0 ? sum * exp(both - all) : 1.0; // without keys y is 0
-    all = both;
+        float top = max(old[i], log_);
+        float both = isnan(old[i]) || isnan(log_) ? old[i] + log_ : top + log(exp(old[i] - top) + exp(log_ - top));
+        float part_ = exp(old[i] - both);
+        total = all > 0.0 ? all * exp(both - log_) : 1.0; // without keys y is 0
+        log_ = both;
 #endif
-    for (int i = 0; i < PER; i++) {
-        if (tx + i * T >= DIM) break;
-        int at = off[0] + atQ + tx + i * T;
-        float v = y[i] / sum;
+        for (int u = 0; u < PER; u++) {
+            int c = (tx + u * TX) * 4, at = off[0] + atQ + (4 * ty + i) * width + c;
+            if (c >= DIM) break;
+            vec4 value = y[i][u] / total;
+#ifdef VEC
 #ifdef MERGE
-        v += dst[at] * part;
+            value += dst[at / 4] * part_;
 #endif
-        dst[at] = v;
-    }
+            dst[at / 4] = value;
+#else
+            for (int j = 0; j < min(4, DIM - c); j++) {
+#ifdef MERGE
+                value[j] += dst[at + j] * part_;
+#endif
+                dst[at + j] = value[j];
+            }
+#endif
+        }
 #ifdef KEEP_LSE
-    if (tx == 0) lse[off[4] + row] = all;
+        if (tx == 0) lse[off[4] + row] = log_;
 #endif
+    }
 }

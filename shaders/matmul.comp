@@ -7,13 +7,6 @@
 // n: M, N, K; first row of the dispatch; k from and to; k a part, groups of rows a part.
 layout(local_size_x = TX, local_size_y = TY) in;
 
-#ifdef VEC
-#define FLOATS vec4
-#define WORDS uvec2
-#else
-#define FLOATS float
-#define WORDS uint
-#endif
 layout(std430, binding = 0) buffer Dst { FLOATS dst[]; };
 #ifdef PACKED_A
 layout(std430, binding = 1) readonly buffer A { WORDS a[]; };
@@ -26,20 +19,6 @@ layout(std430, binding = 2) readonly buffer B { WORDS b[]; };
 layout(std430, binding = 2) readonly buffer B { FLOATS b[]; };
 #endif
 layout(std430, binding = 3) readonly buffer Bias { float bias[]; };
-
-// What a kind of element i of a buffer x is as numbers.
-#ifdef VEC
-vec4 unpacked(uvec2 w) { return vec4(stored(w.x, 0), stored(w.x, 1), stored(w.y, 0), stored(w.y, 1)); }
-#define PLAIN(x, i) x[(i) / 4]
-#define PACKED(x, i) unpacked(x[(i) / 4])
-// FOUR is four values of a row from the i-th on, of which have are there.
-#define FOUR(at, x, i, have) ((have) > 0 ? at(x, i) : vec4(0.0))
-#else
-#define PLAIN(x, i) x[i]
-#define PACKED(x, i) stored(x[(i) / 2], (i) % 2)
-#define FOUR(at, x, i, have) vec4((have) > 0 ? at(x, i) : 0.0, (have) > 1 ? at(x, (i) + 1) : 0.0, \
-    (have) > 2 ? at(x, (i) + 2) : 0.0, (have) > 3 ? at(x, (i) + 3) : 0.0)
-#endif
 
 vec4 left4(int i, int have) {
 #ifdef PACKED_A
