@@ -1,4 +1,4 @@
-//go:build gpu && cgo && linux
+//go:build gpu && cgo && (linux || windows)
 
 package gpu
 
