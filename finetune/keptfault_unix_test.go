@@ -68,7 +68,7 @@ func TestKeepOnFullDisk(t *testing.T) {
 		}
 	}
 	list, err := os.ReadDir(dir)
-	if err != nil || len(list) != 2 {
+	if err != nil || len(list) != 3 { // the adapters, and the lock of the folder
 		t.Errorf("left in the folder: %v, %v", list, err)
 	}
 	for _, name := range []string{"before", "small"} {
