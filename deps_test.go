@@ -24,6 +24,7 @@ var rooms = map[string]string{
 	"shaders":                 "",
 	"gpu/egl":                 "",
 	"gpu/gl":                  "",
+	"gpu/wgl":                 "",
 	"gpu":                     "backend shaders gpu/* internal/atomicfile",
 	"model/hub":               "",
 	"model/preprocess":        "",
