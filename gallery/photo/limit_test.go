@@ -92,6 +92,24 @@ func TestTime(t *testing.T) {
 	})
 }
 
+// A process may be stopped for longer than a photo may take.
+func TestStopped(t *testing.T) {
+	defer func() { now = time.Now }()
+	file, passed := asJPEG(t, noisy(300, 200)), time.Duration(0)
+	reads := 0
+	now = func() time.Time {
+		if reads++; reads == 3 {
+			passed += time.Hour
+		}
+		return time.Unix(0, 0).Add(passed)
+	}
+	withoutLibrary(func() {
+		if img, _, err := decode(section(file), nil); err != nil || img == nil || reads < 4 {
+			t.Errorf("%d reads, the second behind an hour: %v", reads, err)
+		}
+	})
+}
+
 // noisy is a picture that no format makes small.
 func noisy(w, h int) *image.NRGBA {
 	m := image.NewNRGBA(image.Rect(0, 0, w, h))
