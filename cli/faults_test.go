@@ -113,7 +113,7 @@ func TestFaultsAtStart(t *testing.T) {
 		"shader compile error": {[]string{"SIGLA_FAULT=shader"}, `self-test: compute on llvmpipe.*: shader matmul .*: compile: .*error`},
 		"out of memory":        {[]string{"SIGLA_FAULT=memory"}, `self-test: compute on llvmpipe.*: the device is out of memory`},
 		"wrong products":       {[]string{"SIGLA_FAULT=wrong"}, `self-test: llvmpipe.* multiplies wrongly: element 0 is `},
-		"wrong sums":           {[]string{"SIGLA_FAULT=wrong:2"}, `self-test: llvmpipe.* sums wrongly: result 0 is `},
+		"wrong sums":           {[]string{"SIGLA_FAULT=wrong:squares"}, `self-test: llvmpipe.* sums wrongly: result 0 is `},
 		"reset":                {[]string{"SIGLA_FAULT=reset"}, `self-test: compute on llvmpipe.*: it was reset`},
 		"hang":                 {[]string{"SIGLA_FAULT=hang"}, `self-test: compute on llvmpipe.*: it has not answered for 1m0s`},
 		"driver that crashes":  {[]string{"SIGLA_FAULT=crash"}, `the driver ended the process that tried it: .*: SIGABRT`},
@@ -149,15 +149,11 @@ func TestFaultsInARun(t *testing.T) {
 	if status != exitDone {
 		t.Fatal(said)
 	}
-	// The shape of work groups is known then: opening takes a few dispatches only.
-	if _, said, status := f.run(t, nil, []string{"embed", "--text", "a dog", "--device", "gpu:software"}); status != exitDone {
-		t.Fatal(said)
-	}
 	for fault, why := range map[string]string{
 		"reset:queries": "it was reset", "hang:queries": "it has not answered for 1m0s", "memory:queries": "the device is out of memory",
 	} {
 		t.Run(fault, func(t *testing.T) {
-			out, said, status := f.run(t, []string{"SIGLA_FAULT=" + fault}, append(slices.Clone(embed), "--device", "gpu:software"))
+			out, said, status := f.run(t, f.fresh(t, fault), append(slices.Clone(embed), "--device", "gpu:software"))
 			line := regexp.MustCompile(`^sigla: compute on llvmpipe [^:]*: ` + why + `; the cpu goes on\n$`)
 			if status != exitDone || out != want || !line.MatchString(said) {
 				t.Errorf("status %d, the processor's vector: %v, standard error %q", status, out == want, said)

@@ -18,6 +18,9 @@ const (
 	// maxTime is for what nobody has thought of. The largest picture with the
 	// most scans takes 7 seconds of a core.
 	maxTime = time.Minute
+	// maxWait is how much of the time between two reads counts: a process that was
+	// stopped, or whose machine slept, is not a photo's fault.
+	maxWait = maxTime / 2
 )
 
 var (
@@ -30,7 +33,8 @@ var (
 type limited struct {
 	buffered io.Reader
 	file     *io.SectionReader
-	end      time.Time
+	spent    time.Duration
+	seen     time.Time // when spent was added up last
 	jpeg     bool
 	scans    int  // of a JPEG that have begun
 	last     byte // that was read
@@ -43,7 +47,7 @@ var now = time.Now
 // limit begins to read r.
 func limit(r *io.SectionReader, jpeg bool) *limited {
 	whole := io.NewSectionReader(r, 0, r.Size())
-	return &limited{buffered: bufio.NewReaderSize(whole, 1<<16), file: whole, end: now().Add(maxTime), jpeg: jpeg}
+	return &limited{buffered: bufio.NewReaderSize(whole, 1<<16), file: whole, seen: now(), jpeg: jpeg}
 }
 
 func (l *limited) Read(p []byte) (int, error) {
@@ -71,10 +75,13 @@ func (l *limited) ReadAt(p []byte, at int64) (int, error) {
 
 // over reports whether a limit is passed, and notes which.
 func (l *limited) over() bool {
+	t := now()
+	l.spent += min(t.Sub(l.seen), maxWait)
+	l.seen = t
 	switch {
 	case l.scans > maxScans:
 		l.err = errScans
-	case now().After(l.end):
+	case l.spent > maxTime:
 		l.err = errTime
 	}
 	return l.err != nil

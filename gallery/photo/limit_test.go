@@ -92,6 +92,26 @@ func TestTime(t *testing.T) {
 	})
 }
 
+// A process may be stopped for longer than a photo may take, whenever.
+func TestStopped(t *testing.T) {
+	defer func() { now = time.Now }()
+	file := asJPEG(t, noisy(300, 200))
+	withoutLibrary(func() {
+		for at, calls := 1, 1; at <= calls; at++ {
+			calls = 0
+			now = func() time.Time {
+				if calls++; calls < at {
+					return time.Unix(0, 0)
+				}
+				return time.Unix(3600, 0)
+			}
+			if img, _, err := decode(section(file), nil); err != nil || img == nil || calls < 3 {
+				t.Errorf("an hour before call %d of %d: %v", at, calls, err)
+			}
+		}
+	})
+}
+
 // noisy is a picture that no format makes small.
 func noisy(w, h int) *image.NRGBA {
 	m := image.NewNRGBA(image.Rect(0, 0, w, h))

@@ -1,7 +1,6 @@
 // A libEGL that forwards to the machine's own, named by SIGLA_EGL, and has the
-// driver behind it fail as SIGLA_FAULT says: "reset:40" after 40 dispatches,
-// "reset:adamw" after the first shader that has the word: what a device is tried
-// with before its work begins need not be counted.
+// driver behind it fail as SIGLA_FAULT says: "reset" from the beginning,
+// "reset:adamw" from the first shader on that is compiled and has the word.
 // Tests put it where a program looks for libEGL first, so that every fault takes
 // the way through the whole program that a driver's takes.
 #define _GNU_SOURCE
@@ -11,7 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static long dispatches;
 static int found; // the word of SIGLA_FAULT
 static int memory; // an error is to be told
 
@@ -20,11 +18,7 @@ static int fault(const char *name) {
 	size_t n = strlen(name);
 	if (!f || strncmp(f, name, n) || (f[n] && f[n] != ':'))
 		return 0;
-	if (!f[n] || found)
-		return 1;
-	char *rest;
-	long after = strtol(f + n + 1, &rest, 10);
-	return !*rest && dispatches >= after;
+	return !f[n] || found;
 }
 
 // Preloaded, it hides the library.
@@ -68,11 +62,6 @@ uintptr_t eglInitialize(uintptr_t display, uintptr_t major, uintptr_t minor) {
 
 static void *(*proc)(const char *);
 
-static void dispatch(unsigned x, unsigned y, unsigned z) {
-	dispatches++;
-	((void (*)(unsigned, unsigned, unsigned))proc("glDispatchCompute"))(x, y, z);
-}
-
 static unsigned resetStatus(void) {
 	return fault("reset") ? 0x8253 : 0; // GL_GUILTY_CONTEXT_RESET
 }
@@ -83,10 +72,25 @@ static unsigned clientWaitSync(void *sync, unsigned flags, uint64_t limit) {
 	return ((unsigned (*)(void *, unsigned, uint64_t))proc("glClientWaitSync"))(sync, flags, limit);
 }
 
+// Any command may find that there is no memory (OpenGL 4.3, section 2.3.1), a
+// dispatch when its buffers have to be at hand.
+static void dispatch(unsigned x, unsigned y, unsigned z) {
+	if (fault("memory"))
+		memory = 1;
+	((void (*)(unsigned, unsigned, unsigned))proc("glDispatchCompute"))(x, y, z);
+}
+
 static void bufferData(unsigned target, intptr_t size, const void *data, unsigned use) {
 	if (fault("memory"))
 		memory = 1;
 	((void (*)(unsigned, intptr_t, const void *, unsigned))proc("glBufferData"))(target, size, data, use);
+}
+
+static void bufferStorage(unsigned target, intptr_t size, const void *data, unsigned flags) {
+	if (fault("memory"))
+		memory = 1; // and there is none to be mapped
+	else
+		((void (*)(unsigned, intptr_t, const void *, unsigned))proc("glBufferStorage"))(target, size, data, flags);
 }
 
 static unsigned getError(void) {
@@ -120,9 +124,9 @@ void *eglGetProcAddress(const char *name) {
 		const char *name;
 		void *f;
 	} ours[] = {
-		{"glDispatchCompute", dispatch}, {"glGetGraphicsResetStatus", resetStatus}, {"glGetGraphicsResetStatusARB", resetStatus},
-		{"glClientWaitSync", clientWaitSync}, {"glBufferData", bufferData}, {"glGetError", getError},
-		{"glGetBufferSubData", getBufferSubData}, {"glShaderSource", shaderSource},
+		{"glGetGraphicsResetStatus", resetStatus}, {"glGetGraphicsResetStatusARB", resetStatus},
+		{"glClientWaitSync", clientWaitSync}, {"glBufferData", bufferData}, {"glBufferStorage", bufferStorage},
+		{"glDispatchCompute", dispatch}, {"glGetError", getError}, {"glGetBufferSubData", getBufferSubData}, {"glShaderSource", shaderSource},
 	};
 	proc = egl("eglGetProcAddress");
 	for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
