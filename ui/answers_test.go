@@ -2,8 +2,11 @@ package ui
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"testing"
+	"time"
 
 	"sigla/gallery"
 	"sigla/gallery/catalog"
@@ -99,4 +102,45 @@ func TestAnswersWithoutCatalog(t *testing.T) {
 		t.Error("the answer is still shown")
 	}
 	d.press("esc", "t").has("Nothing to write").press("a").has("nothing can be written here").press("x").has("nothing can be written here").press("u").has("nothing to take back")
+}
+
+// TestAnswersByOtherNames: an answer that was given under a synonym, or under the
+// path that a label had, is shown as the label's, and the last one counts.
+func TestAnswersByOtherNames(t *testing.T) {
+	dir, data := photos(t, 4), t.TempDir()
+	d := tagger(t, 120, 40, dir, data).press("tab").choose("red").press("y")
+	content := d.m.photos.at(0).Content
+	d.leave()
+	c, err := catalog.Open(context.Background(), data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := time.Now().Add(time.Minute)
+	err = errors.Join(
+		c.Decide(context.Background(), catalog.Decision{Photo: content, Label: "rouge", Verdict: catalog.Reject, When: later}),
+		c.Decide(context.Background(), catalog.Decision{Photo: content, Label: "colours|dusk", Verdict: catalog.Accept, When: later}),
+		c.Close())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d = tagger(t, 120, 40, dir, data)
+	for i, l := range d.m.labels.set.Labels {
+		switch l.Name {
+		case "red":
+			d.m.labels.set.Labels[i].Synonyms = []string{"rouge"}
+		case "blue":
+			d.m.labels.set.Labels[i].Synonyms = []string{"dusk"}
+		}
+	}
+	d.m.align()
+	d.rest().press("tab").choose("red").has("✗red", "✓blue").hasNot("✓red", "✓rouge", "✓dusk")
+	rows := d.m.rows()
+	for _, want := range []struct {
+		label string
+		v     catalog.Verdict
+	}{{"red", catalog.Reject}, {"blue", catalog.Accept}, {"green", catalog.Withdraw}} {
+		if i := slices.IndexFunc(rows, func(r labelRow) bool { return r.Name == want.label }); rows[i].answer != want.v {
+			t.Errorf("the panel says %v of %s", rows[i].answer, want.label)
+		}
+	}
 }
