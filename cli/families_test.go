@@ -3,10 +3,12 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -59,6 +61,41 @@ func TestFamilies(t *testing.T) {
 					if !(math.Abs(p-want.Probs[i][j]) <= max(limit/4, 1e-5)) { // a sigmoid rises by a quarter at most
 						t.Errorf("%s, %q: probability %.9g, want %.9g", image.File, text, p, want.Probs[i][j])
 					}
+				}
+			}
+		})
+	}
+}
+
+// TestChoosingLogit: the logit that sigla tag writes to a file, and that sigla why
+// tells, is the one that its probability is read off. CLIP's is of its odds.
+func TestChoosingLogit(t *testing.T) {
+	for _, family := range []string{"clip-quickgelu", "siglip2-fixed"} {
+		t.Run(family, func(t *testing.T) {
+			atHome(t)
+			dir, m := exportFolder(t, "cat.jpg"), filepath.Join(golden, family)
+			photo := filepath.Join(dir, "cat.jpg")
+			by := []string{"--model", m, "--labels", "cat,dog,mug", "--bias", "0", "--format", "json"}
+			score, _ := run(t, append([]string{"score", photo}, by...)...)
+			run(t, append([]string{"tag", photo, "--threshold", "1e-30", "--apply"}, by...)...)
+			told, _ := run(t, append([]string{"why", photo, "cat"}, by...)...)
+			var scores struct{ Scores []labelScore }
+			var story struct {
+				Model struct{ Logit, Probability float64 }
+				Set   []struct{ P, Logit float64 }
+			}
+			if err := errors.Join(json.Unmarshal([]byte(score), &scores), json.Unmarshal([]byte(told), &story)); err != nil || len(story.Set) != 1 {
+				t.Fatalf("%v in %s%s", err, score, told)
+			}
+			i := slices.IndexFunc(scores.Scores, func(s labelScore) bool { return s.Label == "cat" })
+			p, own := scores.Scores[i].Probability, float64(scores.Scores[i].Logit)
+			odds := math.Log(p / (1 - p)) // the sigmoid's inverse
+			if clip := family == "clip-quickgelu"; (math.Abs(odds-own) > 0.01) != clip {
+				t.Fatalf("p %g of a logit of %g: nothing is tested", p, own)
+			}
+			for _, got := range []struct{ p, logit float64 }{{story.Model.Probability, story.Model.Logit}, {story.Set[0].P, story.Set[0].Logit}} {
+				if math.Abs(got.p-p) > 1e-4 || math.Abs(got.logit-odds) > 1e-2 {
+					t.Errorf("p %g, logit %g; want %g, %g", got.p, got.logit, p, odds)
 				}
 			}
 		})

@@ -255,7 +255,7 @@ func (a *app) runImport(ctx context.Context, source string, opt importOptions) e
 	}
 	a.note(source, notes)
 	if len(set.Labels) == 0 {
-		return fmt.Errorf("import labels: there is none in %s", source)
+		return fmt.Errorf("import labels: there is no label in %s", source)
 	}
 	if opt.output == "" || opt.output == "-" {
 		text, err := set.TOML()

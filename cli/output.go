@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"io"
 	"strconv"
 )
@@ -81,3 +82,11 @@ func (o *output) flush() error { return o.w.Flush() }
 // float32s and probabilities as text: the shortest that reads back the same.
 func formatFloat(x float32) string       { return strconv.FormatFloat(float64(x), 'g', -1, 32) }
 func formatProbability(p float64) string { return strconv.FormatFloat(p, 'g', -1, 64) }
+
+// counted says how many there are: 1 sidecar, 2 sidecars.
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

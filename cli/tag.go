@@ -160,11 +160,11 @@ func (a *app) applyPlan(ctx context.Context, g *gallery.Gallery, plan gallery.Ta
 		return err
 	}
 	if result.Written > 0 && !a.settings.quiet {
-		what := "sidecars"
+		what := counted(result.Written, "sidecar")
 		if opt.embed {
-			what = "photos and sidecars"
+			what = fmt.Sprintf("%d photos and sidecars", result.Written)
 		}
-		fmt.Fprintf(a.stderr, "sigla: %d %s written; \"sigla undo\" takes them back\n", result.Written, what)
+		fmt.Fprintf(a.stderr, "sigla: %s written; \"sigla undo\" takes that back\n", what)
 	}
 	return nil
 }
@@ -196,7 +196,7 @@ func (a *app) openJournal(ctx context.Context) (*journal.Journal, error) {
 	for _, r := range j.Recovered {
 		a.failWrites(r)
 		if r.Written > 0 {
-			a.complain(fmt.Errorf("run %s had been cut off and is finished now: %d files", r.Run, r.Written))
+			a.complain(fmt.Errorf("run %s had been cut off and is finished now: %s", r.Run, counted(r.Written, "file")))
 		}
 	}
 	return j, nil

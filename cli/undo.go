@@ -61,7 +61,7 @@ func (a *app) runUndo(ctx context.Context, id string, list bool) (err error) {
 		return fmt.Errorf("undo: %w", err)
 	}
 	a.failWrites(result)
-	return a.output().text(fmt.Sprintf("run %s: %d files restored\n", id, result.Written))
+	return a.output().text(fmt.Sprintf("run %s: %s restored\n", id, counted(result.Written, "file")))
 }
 
 // runs writes the runs of the journal.
@@ -71,7 +71,7 @@ func (o *output) runs(runs []journal.Run) error {
 		if r.Undone {
 			state = ", undone"
 		}
-		if err := o.text(fmt.Sprintf("%s  %s  %d files%s\n", r.ID, r.At.Local().Format(time.DateTime), len(r.Files), state)); err != nil {
+		if err := o.text(fmt.Sprintf("%s  %s  %s%s\n", r.ID, r.At.Local().Format(time.DateTime), counted(len(r.Files), "file"), state)); err != nil {
 			return err
 		}
 	}
@@ -105,11 +105,11 @@ func (o *output) plan(plan sidecar.Plan) error {
 	if o.format == "json" {
 		return nil
 	}
-	what := fmt.Sprintf("%d sidecars", files-photos)
+	what := counted(files-photos, "sidecar")
 	if photos > 0 {
-		what = fmt.Sprintf("%d photos, %s", photos, what)
+		what = counted(photos, "photo") + ", " + what
 	}
-	return o.text(fmt.Sprintf("%s: +%d tags, -%d tags\n", what, added, removed))
+	return o.text(fmt.Sprintf("%s: +%s, -%s\n", what, counted(added, "tag"), counted(removed, "tag")))
 }
 
 // planned is the plan of a photo as text.

@@ -8,7 +8,6 @@ import (
 
 	"sigla/gallery"
 	"sigla/gallery/catalog"
-	"sigla/gallery/sidecar"
 )
 
 // answering is a person's answers on their way to the catalog: one after the
@@ -78,7 +77,7 @@ func (m *root) answer(v catalog.Verdict) tea.Cmd {
 		m.say("no photo is chosen")
 		return nil
 	}
-	a := &answers{label: l.Name, words: gallery.NewVocabulary(m.labels.set), private: l.Private, verdict: v, ids: ids}
+	a := &answers{label: l.Name, words: m.labels.words, private: l.Private, verdict: v, ids: ids}
 	m.labels.history, m.labels.last = append(m.labels.history, step{answers: a}), ""
 	return m.pass(a)
 }
@@ -186,20 +185,4 @@ func (m *root) answersStored(msg storedMsg) tea.Cmd {
 		m.warn(msg.failed[0])
 	}
 	return m.pass()
-}
-
-// verdicts are the answers about a photo by the label, folded; nil: none.
-func (m *root) verdicts(it gallery.Photo) map[string]catalog.Verdict {
-	return verdicts(m.answers.Of(it.Content))
-}
-
-func verdicts(list []catalog.Decision) map[string]catalog.Verdict {
-	if len(list) == 0 {
-		return nil
-	}
-	by := make(map[string]catalog.Verdict, len(list))
-	for _, d := range list {
-		by[sidecar.Fold(d.Label)] = d.Verdict
-	}
-	return by
 }

@@ -109,7 +109,7 @@ func (s sides) count(ctx context.Context, g *gallery.Gallery, scores *gallery.Sc
 // bare reports whether a photo has no tag: nobody has tagged it or accepted a
 // label, and none holds but those that were rejected.
 func (s *sides) bare(p gallery.Photo, row []float32, said *gallery.Answers) bool {
-	answers := verdicts(said.Of(p.Content))
+	answers := s.verdicts(said.Of(p.Content))
 	if p.Tagged || accepts(answers) {
 		return false
 	}

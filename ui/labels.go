@@ -55,7 +55,8 @@ type sides struct {
 	columns    []int
 	read       []label.Label // with what the model knows of them
 	cuts, base []float32
-	named      [][2]string // name and path of each label, as answers are compared
+	words      *gallery.Vocabulary // says which answers are about which label
+	named      []string            // each label's path, folded, as it is in verdicts
 }
 
 // place is where the chosen label stands in the list, and how many rows the
@@ -79,9 +80,9 @@ func (m *root) align() {
 			at[s.Name] = i
 		}
 	}
-	l.named = make([][2]string, len(l.set.Labels))
-	for i, path := range l.set.Paths() {
-		l.named[i] = [2]string{sidecar.Fold(l.set.Labels[i].Name), sidecar.Fold(path)}
+	l.words, l.named = gallery.NewVocabulary(l.set), make([]string, len(l.set.Labels))
+	for i := range l.named {
+		l.named[i] = sidecar.Fold(l.words.Path(i))
 	}
 	columns := make([]int, len(l.set.Labels))
 	for i, own := range l.set.Labels {
@@ -112,15 +113,33 @@ func (l *labels) at() int {
 	return l.set.Index(l.chosen)
 }
 
-// answer finds the answer about a label of the set, by its name or its path.
+// said are answers about a photo as they are to be shown: of those to one label,
+// under whichever of its names, the last.
+func (s *sides) said(list []catalog.Decision) []catalog.Decision {
+	if len(list) == 0 {
+		return list
+	}
+	return s.words.Answers(list)
+}
+
+// verdicts are answers about a photo by the path of the label, folded; nil: none.
+func (s *sides) verdicts(list []catalog.Decision) map[string]catalog.Verdict {
+	if len(list) == 0 {
+		return nil
+	}
+	by := make(map[string]catalog.Verdict, len(list))
+	for _, d := range s.said(list) {
+		by[sidecar.Fold(d.Label)] = d.Verdict
+	}
+	return by
+}
+
+// answer finds the answer about a label of the set.
 func (s *sides) answer(answers map[string]catalog.Verdict, i int) catalog.Verdict {
 	if len(answers) == 0 || i < 0 {
 		return catalog.Withdraw
 	}
-	if v := answers[s.named[i][0]]; v != catalog.Withdraw {
-		return v
-	}
-	return answers[s.named[i][1]]
+	return answers[s.named[i]]
 }
 
 // recut finds the cuts at the present bias, and counts.
@@ -324,7 +343,7 @@ func (m *root) sorted(id int) []labelRow {
 	var logits []float32
 	var answers map[string]catalog.Verdict
 	if id >= 0 {
-		answers = m.verdicts(m.photos.at(id))
+		answers = l.verdicts(m.answers.Of(m.photos.at(id).Content))
 	}
 	if m.scores != nil && id >= 0 {
 		logits, _ = m.scores.Row(id)

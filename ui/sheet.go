@@ -107,7 +107,7 @@ func (m *root) mark(it gallery.Photo) (string, ink) {
 	if m.failure(it) != nil {
 		return "✗", m.theme.warn
 	}
-	answers := m.verdicts(it)
+	answers := m.labels.verdicts(m.answers.Of(it.Content))
 	if len(answers) > 0 && m.labels.answer(answers, m.labels.at()) == catalog.Reject { // it was asked about last
 		return "✗", m.theme.warn
 	}
@@ -217,12 +217,12 @@ func (m *root) labelWords(l *line, it gallery.Photo, w int) {
 		l.add(k, clip(word, end-l.cells))
 	}
 	answers := m.answers.Of(it.Content)
-	for _, d := range answers {
+	for _, d := range m.labels.said(answers) {
 		if d.Verdict == catalog.Accept {
 			add(m.theme.accent, "✓"+clean(label.Label{Name: d.Label}.Leaf()))
 		}
 	}
-	if i := m.labels.at(); len(answers) > 0 && m.labels.answer(m.verdicts(it), i) == catalog.Reject {
+	if i := m.labels.at(); len(answers) > 0 && m.labels.answer(m.labels.verdicts(answers), i) == catalog.Reject {
 		add(m.theme.warn, "✗"+clean(m.labels.set.Labels[i].Leaf()))
 	}
 	for _, name := range m.held(it) {
@@ -237,7 +237,7 @@ func (m *root) held(it gallery.Photo) []string {
 		return nil
 	}
 	row, _ := m.scores.Row(it.ID)
-	answers := m.verdicts(it)
+	answers := m.labels.verdicts(m.answers.Of(it.Content))
 	type tag struct {
 		name string
 		p    float64

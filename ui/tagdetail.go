@@ -206,11 +206,14 @@ func (s told) words() string {
 	parts := []string{s.Ruling.Why}
 	if n := len(s.Answers); n > 0 {
 		a := s.Answers[n-1]
-		who := "you"
-		if a.Elsewhere {
-			who = "in another program"
+		switch rule := s.Ruling.Rule; {
+		case a.Elsewhere:
+			parts = append(parts, "taken out in another program, as was seen "+at(a.When))
+		case rule == gallery.RuleAccepted, rule == gallery.RuleRejected: // which say what was answered
+			parts[0] += ", " + at(a.When)
+		default:
+			parts = append(parts, fmt.Sprintf("you %sed it %s", a.Verdict, at(a.When)))
 		}
-		parts = append(parts, fmt.Sprintf("%sed %s, %s", a.Verdict, who, at(a.When)))
 	}
 	for _, set := range s.Set {
 		text := "written " + at(set.When)

@@ -32,9 +32,9 @@ func (m *root) tagLines() []string {
 	word := ""
 	if t.at < len(t.draft.rows) {
 		word = clipPath(t.draft.rows[t.at].file, w/2)
-	}
-	if t.explain {
-		word = "why: " + word
+		if t.explain {
+			word = "why: " + word
+		}
 	}
 	lines = append(lines, m.caption(word, place, w))
 	detail := m.detailLines(w, h-len(lines))
