@@ -223,10 +223,8 @@ func (m *towerMethod) result(ctx context.Context) (ui.TrainResult, error) {
 		}
 		r.Labels = append(r.Labels, v)
 	}
-	if m.l.setup.Aim != finetune.AimNone {
-		r.Thresholds, err = m.l.known.FitThresholds(after, photos, m.l.setup.Aim)
-		m.fitted = r.Thresholds
-	}
+	r.Thresholds, err = m.l.fitThresholds(after, photos)
+	m.fitted = r.Thresholds
 	return r, err
 }
 
