@@ -109,6 +109,9 @@ func (t *trainRun) fallBack(ctx context.Context, was method, err error) (bool, e
 	if err != nil {
 		return false, errors.Join(failed, fmt.Errorf("go on with the cpu: %w", err))
 	}
+	if towers, ok := m.(*towerMethod); ok {
+		towers.Follow(was.(*towerMethod).Towers)
+	}
 	run := t.current()
 	if err := run.Replace(m); err != nil {
 		return false, errors.Join(failed, fmt.Errorf("go on with the cpu: %w", err), m.close())

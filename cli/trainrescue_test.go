@@ -41,6 +41,7 @@ type lived struct {
 	events   []finetune.Event // as they are logged in the end
 	told     []int            // steps as they were told of
 	warnings []string
+	sides    ui.TrainSides
 	result   ui.TrainResult
 }
 
@@ -74,6 +75,9 @@ func live(t *testing.T, l *lesson, each func(*trainRun, finetune.Event), between
 	if between != nil {
 		between(run)
 	}
+	if out.sides, err = run.Sides(ctx); err != nil {
+		t.Fatal(err)
+	}
 	if out.result, err = run.Result(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -105,6 +109,9 @@ func TestTrainingFallsBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			u, depth := classroom(t, twoKinds), finetune.Depth(name)
 			want := live(t, lessonOf(t, u, depth, "cpu"), nil, nil)
+			if depth == finetune.DepthLoRA && want.sides.Up+want.sides.Down == 0 {
+				t.Error("none held back has changed sides")
+			}
 			whole := fragileGPU(t, 1<<40)
 			if well := live(t, lessonOf(t, u, depth, "gpu"), nil, nil); !reflect.DeepEqual(well.events, want.events) {
 				t.Fatal("the engine that does not fail gives another curve")
@@ -127,6 +134,9 @@ func TestTrainingFallsBack(t *testing.T) {
 				}
 				if n := len(got.warnings); n == 0 && len(notes) > 0 || n > 0 && !strings.Contains(last, got.warnings[n-1]) {
 					t.Errorf("after %.0f %%: warned of %q", 100*part, got.warnings)
+				}
+				if a, b := got.sides, want.sides; a.Held && !reflect.DeepEqual(a, b) {
+					t.Errorf("after %.0f %%: changed sides %+v, want %+v", 100*part, a, b)
 				}
 				if a, b := got.result.After, want.result.After; a != b {
 					t.Errorf("after %.0f %%: the result is %+v, want %+v", 100*part, a, b)

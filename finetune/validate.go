@@ -69,6 +69,14 @@ func (l *Towers) Looks() (first, last Look) {
 	return l.looks[0], l.looks[1]
 }
 
+// Follow takes over the looks of towers in whose place these learn on.
+func (l *Towers) Follow(was *Towers) {
+	first, last := was.Looks()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.looks = [2]Look{first, last}
+}
+
 // logitColumns are the pairs that are known, with their logits, by photos and by
 // texts.
 func logitColumns(p backend.Pairs, logits []float32) (rows, cols []column) {
