@@ -172,7 +172,7 @@ func (a *app) runTrain(ctx context.Context, args []string, opt *trainOptions) (e
 	if err != nil {
 		return err
 	}
-	l.warnPhoto, l.hint = a.fail, "--complete says that absent tags are wrong"
+	l.warnPhoto, l.hint = once(a.fail), "--complete says that absent tags are wrong"
 	return a.teach(ctx, l, dir, opt)
 }
 

@@ -196,7 +196,9 @@ func (l *lesson) prepare(ctx context.Context, dir string) (t *trainRun, err erro
 		return nil, err
 	}
 	if dir != "" {
-		t.run, err = finetune.Open(dir, t.method)
+		if t.run, err = finetune.Open(dir, t.method); err == nil {
+			t.plan.Steps = t.run.Steps() // which it was begun with, whatever a run has now
+		}
 		return t, err
 	}
 	setup, err := json.Marshal(l.setup)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"sigla/finetune"
 	"sigla/gpu"
@@ -70,6 +71,16 @@ func (l *lesson) linearEngine(ctx context.Context) (engine, error) {
 		return device, err
 	}
 	return l.engine()
+}
+
+// once tells each error once: the processor finds photos that cannot be read again.
+func once(tell func(error)) func(error) {
+	var told sync.Map
+	return func(err error) {
+		if _, again := told.LoadOrStore(err.Error(), true); !again {
+			tell(err)
+		}
+	}
 }
 
 // learner is the method, of which the failure of a device makes another.

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -198,6 +199,52 @@ func TestStopWhileFailing(t *testing.T) {
 	}
 	if told := steps(t, run, nil); len(told) != 10 {
 		t.Errorf("%d steps were left: %v", len(told), told)
+	}
+}
+
+// A photo that cannot be read is told of once, whatever reads it again.
+func TestWarnsOnceOfPhotos(t *testing.T) {
+	u := classroom(t, twoKinds)
+	device := fragileGPU(t, 1<<40)
+	l := lessonOf(t, u, finetune.DepthLoRA, "gpu")
+	var warnings []string
+	l.warnPhoto = once(func(err error) { warnings = append(warnings, err.Error()) })
+	if err := os.WriteFile(l.known.Photos[l.learn[0]].Path, []byte("torn"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got := live(t, l, func(_ *trainRun, e finetune.Event) {
+		if e.Step == 6 {
+			device.left.Store(0)
+		}
+	}, nil)
+	if len(got.notes()) != 1 || len(warnings) != 1 {
+		t.Errorf("warnings %q", warnings)
+	}
+}
+
+// A run that is taken up has the steps that it was begun with, and is said to,
+// though runs that are begun now have others.
+func TestResumesOldRun(t *testing.T) {
+	u := classroom(t, twoKinds)
+	l := lessonOf(t, u, finetune.DepthLoRA, "cpu")
+	run, err := l.begin(context.Background(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := run.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l.setup.Epochs = 0
+	again, err := l.begin(context.Background(), run.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Discard()
+	if now := l.towerRun().Epochs; now <= 5 || again.plan.Steps != 10 {
+		t.Errorf("a plan of %d steps, of %d epochs now", again.plan.Steps, now)
+	}
+	if told := steps(t, again, nil); len(told) != 10 {
+		t.Errorf("%d steps", len(told))
 	}
 }
 
