@@ -161,6 +161,18 @@ func TestTrainerLosesPhotos(t *testing.T) {
 	}
 }
 
+// A plan says what becomes of labels of which one side alone is known.
+func TestPlanText(t *testing.T) {
+	for depth, want := range map[finetune.Depth]string{
+		finetune.DepthHead: "only those learn", finetune.DepthLoRA: "the others teach the towers one side alone",
+	} {
+		text := planText(ui.TrainPlan{Depth: depth, Learned: 1, Data: finetune.Summary{Labels: 2}})
+		if !strings.Contains(text, "1 of 2 labels have photos that show them and photos that do not: "+want+"\n") {
+			t.Errorf("%s: %s", depth, text)
+		}
+	}
+}
+
 // What is discarded has left nothing.
 func TestTrainerDiscards(t *testing.T) {
 	u := classroom(t, twoKinds)
