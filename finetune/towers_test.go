@@ -13,7 +13,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -327,31 +326,27 @@ func TestTowersPhotos(t *testing.T) {
 	}
 }
 
+// torn are towers of a set of which some photos cannot be read.
+func torn(t *testing.T, held int, warn func(error), bad ...int) *Towers {
+	t.Helper()
+	m, set, o := loadBicubic(t, ref.New())
+	read := o.Photo
+	o.Photo = func(ctx context.Context, i int) (any, error) {
+		if slices.Contains(bad, i) {
+			return nil, errors.New("it is torn")
+		}
+		return read(ctx, i)
+	}
+	o.Held, o.Warn = []int{held}, warn
+	return towers(t, m, set, o)
+}
+
 // A batch of which no photo can be read is passed over, also where a run is taken
-// up again: it has its steps, and they are those of the other photos. Only when no
-// photo at all can be read is that its end.
+// up again: it has its steps, and they are those of the other photos.
 func TestTowersPassOver(t *testing.T) {
 	o := Options{Steps: 9, Batch: 1, LR: 1e-3, ValidateEvery: 4, Seed: 3}
-	var warnings []string
-	var warned sync.Mutex
-	fresh := func(bad ...int) *Towers {
-		m, set, to := loadBicubic(t, ref.New())
-		read := to.Photo
-		to.Photo = func(ctx context.Context, i int) (any, error) {
-			if slices.Contains(bad, i) {
-				return nil, errors.New("it is torn")
-			}
-			return read(ctx, i)
-		}
-		to.Warn = func(err error) {
-			warned.Lock()
-			defer warned.Unlock()
-			warnings = append(warnings, err.Error())
-		}
-		to.Held = []int{3}
-		return towers(t, m, set, to)
-	}
-	r, err := New("", fresh(1), record(o))
+	warned := 0 // a batch is one photo
+	r, err := New("", torn(t, 3, func(error) { warned++ }, 1), record(o))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -359,17 +354,17 @@ func TestTowersPassOver(t *testing.T) {
 	if err := r.Train(context.Background(), Watch{Event: func(e Event) { want = append(want, e) }}); err != nil {
 		t.Fatal(err)
 	}
-	if len(want) != o.Steps || r.at.Place.Epoch < 4 || len(warnings) != 1 || want[0].Loss == want[8].Loss {
-		t.Errorf("%d steps, at %+v, warnings %q", len(want), r.at.Place, warnings)
+	if len(want) != o.Steps || r.at.Place.Epoch < 4 || warned != 1 || want[0].Loss == want[8].Loss {
+		t.Errorf("%d steps, at %+v, %d warnings", len(want), r.at.Place, warned)
 	}
 	for stop := 1; stop < o.Steps; stop += 3 {
 		dir := filepath.Join(t.TempDir(), "run")
-		if r, err = New(dir, fresh(1), record(o)); err != nil {
+		if r, err = New(dir, torn(t, 3, nil, 1), record(o)); err != nil {
 			t.Fatal(err)
 		}
 		trainTo(t, r, stop)
 		r.Close()
-		if r, err = Open(dir, fresh(1)); err != nil || r.Step() != stop {
+		if r, err = Open(dir, torn(t, 3, nil, 1)); err != nil || r.Step() != stop {
 			t.Fatalf("step %d, %v", r.Step(), err)
 		}
 		trainTo(t, r, o.Steps)
@@ -378,23 +373,28 @@ func TestTowersPassOver(t *testing.T) {
 			t.Errorf("taken up at step %d it is another run", stop)
 		}
 	}
-
-	warnings = nil
-	if r, err = New("", fresh(0, 1, 2), record(o)); err != nil {
-		t.Fatal(err)
-	}
-	const none = "train: none of the photos to learn from can be read"
-	if err := r.Train(context.Background(), Watch{}); err == nil || err.Error() != none || r.Step() != 0 || len(warnings) != 3 {
-		t.Errorf("step %d, %v, warnings %q", r.Step(), err, warnings)
-	}
 	p := Plan{Steps: 9, PerEpoch: 3}
-	if err := p.Measure(context.Background(), fresh(1), o); err != nil || p.Epoch <= 0 {
+	if err := p.Measure(context.Background(), torn(t, 3, nil, 1), o); err != nil || p.Epoch <= 0 {
 		t.Errorf("%+v, %v", p, err)
 	}
-	if err := p.Measure(context.Background(), fresh(0, 1, 2), o); err == nil || err.Error() != none {
+}
+
+// A run of which no photo can be read at all ends, each told of once.
+func TestTowersNothingRead(t *testing.T) {
+	const none = "train: none of the photos to learn from can be read"
+	o, warned := Options{Steps: 9, Batch: 1, LR: 1e-3}, 0
+	r, err := New("", torn(t, 3, func(error) { warned++ }, 0, 1, 2), record(o))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Train(context.Background(), Watch{}); err == nil || err.Error() != none || r.Step() != 0 || warned != 3 {
+		t.Errorf("step %d, %v, %d warnings", r.Step(), err, warned)
+	}
+	p := Plan{Steps: 9, PerEpoch: 3}
+	if err := p.Measure(context.Background(), torn(t, 3, nil, 0, 1, 2), o); err == nil || err.Error() != none {
 		t.Error(err)
 	}
-	if v, err := fresh(3).Validate(context.Background()); err != nil || v.Photos != 0 {
+	if v, err := torn(t, 3, nil, 3).Validate(context.Background()); err != nil || v.Photos != 0 {
 		t.Errorf("%+v, %v", v, err)
 	}
 }
