@@ -46,7 +46,7 @@ The depths: calibrate learns how surely each label is said; head, besides, where
 
 What was learned is kept as an adapter: sigla adapters lists them, --adapter uses one, sigla adapters NAME --use makes it the default. The model itself is never changed.
 
-The run is written to a folder below $XDG_DATA_HOME/sigla/runs, with checkpoints: an interrupted one ends with one and --resume goes on. Where standard output is no terminal it has an event a line: {"step","steps","loss","t_prime","temperature","bias","lr","grad_norm","pairs_per_s","seconds"} and, after a look at the photos held back, "validation"; the last line is {"result":{"adapter","before","after","gate"}}.`,
+The run is written to a folder below $XDG_DATA_HOME/sigla/runs, with checkpoints: an interrupted one ends with one and --resume goes on. Where standard output is no terminal it has an event a line: {"step","steps","loss","t_prime","temperature","bias","lr","grad_norm","pairs_per_s","seconds"} and, after a look at the photos held back, "validation", after the failure of a device, "note"; the last line is {"result":{"adapter","before","after","gate"}}, with --fit-threshold "thresholds" besides.`,
 		Example: `sigla train Pictures
 sigla train Pictures --depth calibrate --complete
 sigla train Pictures --tags tags.csv --dry-run
@@ -172,7 +172,7 @@ func (a *app) runTrain(ctx context.Context, args []string, opt *trainOptions) (e
 	if err != nil {
 		return err
 	}
-	l.warnPhoto, l.hint = a.fail, "--complete says that absent tags are wrong"
+	l.warnPhoto, l.hint = once(a.fail), "--complete says that absent tags are wrong"
 	return a.teach(ctx, l, dir, opt)
 }
 
@@ -314,7 +314,11 @@ func planText(p ui.TrainPlan) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s on %s, from %s\n", p.Depth, p.Data, printable(p.From))
 	if p.Learned < p.Data.Labels {
-		fmt.Fprintf(&b, "%d of %d labels have photos that show them and photos that do not: only those learn\n", p.Learned, p.Data.Labels)
+		others := "only those learn"
+		if p.Depth == finetune.DepthLoRA || p.Depth == finetune.DepthFull {
+			others = "the others teach the towers one side alone"
+		}
+		fmt.Fprintf(&b, "%d of %d labels have photos that show them and photos that do not: %s\n", p.Learned, p.Data.Labels, others)
 	}
 	fmt.Fprintf(&b, "%d photos are held back; %d steps", p.Held, p.Steps)
 	if p.Time > 0 {

@@ -140,6 +140,39 @@ func keeps(t *testing.T, u *trainer, run ui.Training) {
 	}
 }
 
+// Photos that cannot be read any more when a training of the towers begins are
+// left out of it and of what is measured, those held back, too.
+func TestTrainerLosesPhotos(t *testing.T) {
+	u := classroom(t, twoKinds)
+	l := lessonOf(t, u, finetune.DepthFull, "cpu")
+	if len(l.held) < 2 {
+		t.Fatalf("held back are %d", len(l.held))
+	}
+	var warnings []string
+	l.warnPhoto = func(err error) { warnings = append(warnings, err.Error()) }
+	for _, i := range []int{l.held[0], l.learn[0]} {
+		if err := os.WriteFile(l.known.Photos[i].Path, []byte("torn"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := live(t, l, nil, nil)
+	if len(got.told) == 0 || got.result.After.Photos != len(l.held)-1 || len(warnings) != 2 {
+		t.Errorf("%d steps, result %+v, warnings %q", len(got.told), got.result, warnings)
+	}
+}
+
+// A plan says what becomes of labels of which one side alone is known.
+func TestPlanText(t *testing.T) {
+	for depth, want := range map[finetune.Depth]string{
+		finetune.DepthHead: "only those learn", finetune.DepthLoRA: "the others teach the towers one side alone",
+	} {
+		text := planText(ui.TrainPlan{Depth: depth, Learned: 1, Data: finetune.Summary{Labels: 2}})
+		if !strings.Contains(text, "1 of 2 labels have photos that show them and photos that do not: "+want+"\n") {
+			t.Errorf("%s: %s", depth, text)
+		}
+	}
+}
+
 // What is discarded has left nothing.
 func TestTrainerDiscards(t *testing.T) {
 	u := classroom(t, twoKinds)

@@ -89,6 +89,21 @@ func (l *lesson) gather(ctx context.Context) error {
 	return nil
 }
 
+// fitThresholds finds thresholds on scored photos, if that is wanted; those that a
+// person has set stay.
+func (l *lesson) fitThresholds(scores finetune.Scores, photos []int) ([]finetune.Threshold, error) {
+	if l.setup.Aim == finetune.AimNone {
+		return nil, nil
+	}
+	fitted, err := l.known.FitThresholds(scores, photos, l.setup.Aim)
+	for i := range fitted {
+		if l.known.labels[i].Threshold != 0 {
+			fitted[i] = finetune.Threshold{Label: fitted[i].Label, Reason: "you have set it"}
+		}
+	}
+	return fitted, err
+}
+
 // towers reports whether the towers learn.
 func (l *lesson) towers() bool {
 	return l.setup.Depth == finetune.DepthLoRA || l.setup.Depth == finetune.DepthFull
@@ -181,7 +196,9 @@ func (l *lesson) prepare(ctx context.Context, dir string) (t *trainRun, err erro
 		return nil, err
 	}
 	if dir != "" {
-		t.run, err = finetune.Open(dir, t.method)
+		if t.run, err = finetune.Open(dir, t.method); err == nil {
+			t.plan.Steps = t.run.Steps() // which it was begun with, whatever a run has now
+		}
 		return t, err
 	}
 	setup, err := json.Marshal(l.setup)

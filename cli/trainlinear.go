@@ -204,8 +204,8 @@ func (m *linearMethod) result(ctx context.Context) (ui.TrainResult, error) {
 	if r.Before, err = m.Look(ctx, m.zero); err == nil {
 		r.After, err = m.Look(ctx, m.learned)
 	}
-	if err == nil && m.l.setup.Aim != finetune.AimNone {
-		r.Thresholds, err = m.data.FitThresholds(chosen.After, m.data.Rest(nil), m.l.setup.Aim)
+	if err == nil {
+		r.Thresholds, err = m.l.fitThresholds(chosen.After, m.data.Rest(nil))
 		m.fitted = r.Thresholds
 	}
 	if doubts := m.data.Doubts(chosen.After); len(doubts) > 0 {

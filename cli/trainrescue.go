@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"sigla/finetune"
 	"sigla/gpu"
@@ -72,6 +73,16 @@ func (l *lesson) linearEngine(ctx context.Context) (engine, error) {
 	return l.engine()
 }
 
+// once tells each error once: the processor finds photos that cannot be read again.
+func once(tell func(error)) func(error) {
+	var told sync.Map
+	return func(err error) {
+		if _, again := told.LoadOrStore(err.Error(), true); !again {
+			tell(err)
+		}
+	}
+}
+
 // learner is the method, of which the failure of a device makes another.
 func (t *trainRun) learner() method {
 	t.mu.Lock()
@@ -108,6 +119,9 @@ func (t *trainRun) fallBack(ctx context.Context, was method, err error) (bool, e
 	m, err := t.onCPU(failed).newMethod(ctx)
 	if err != nil {
 		return false, errors.Join(failed, fmt.Errorf("go on with the cpu: %w", err))
+	}
+	if towers, ok := m.(*towerMethod); ok {
+		towers.Follow(was.(*towerMethod).Towers)
 	}
 	run := t.current()
 	if err := run.Replace(m); err != nil {

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -42,6 +43,7 @@ type lived struct {
 	events   []finetune.Event // as they are logged in the end
 	told     []int            // steps as they were told of
 	warnings []string
+	sides    ui.TrainSides
 	result   ui.TrainResult
 }
 
@@ -75,6 +77,9 @@ func live(t *testing.T, l *lesson, each func(*trainRun, finetune.Event), between
 	if between != nil {
 		between(run)
 	}
+	if out.sides, err = run.Sides(ctx); err != nil {
+		t.Fatal(err)
+	}
 	if out.result, err = run.Result(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -106,6 +111,9 @@ func TestTrainingFallsBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			u, depth := classroom(t, twoKinds), finetune.Depth(name)
 			want := live(t, lessonOf(t, u, depth, "cpu"), nil, nil)
+			if depth == finetune.DepthLoRA && want.sides.Up+want.sides.Down == 0 {
+				t.Error("none held back has changed sides")
+			}
 			whole := fragileGPU(t, 1<<40)
 			if well := live(t, lessonOf(t, u, depth, "gpu"), nil, nil); !reflect.DeepEqual(well.events, want.events) {
 				t.Fatal("the engine that does not fail gives another curve")
@@ -128,6 +136,9 @@ func TestTrainingFallsBack(t *testing.T) {
 				}
 				if n := len(got.warnings); n == 0 && len(notes) > 0 || n > 0 && !strings.Contains(last, got.warnings[n-1]) {
 					t.Errorf("after %.0f %%: warned of %q", 100*part, got.warnings)
+				}
+				if a, b := got.sides, want.sides; a.Held && !reflect.DeepEqual(a, b) {
+					t.Errorf("after %.0f %%: changed sides %+v, want %+v", 100*part, a, b)
 				}
 				if a, b := got.result.After, want.result.After; a != b {
 					t.Errorf("after %.0f %%: the result is %+v, want %+v", 100*part, a, b)
@@ -189,6 +200,52 @@ func TestStopWhileFailing(t *testing.T) {
 	}
 	if told := steps(t, run, nil); len(told) != 10 {
 		t.Errorf("%d steps were left: %v", len(told), told)
+	}
+}
+
+// A photo that cannot be read is told of once, whatever reads it again.
+func TestWarnsOnceOfPhotos(t *testing.T) {
+	u := classroom(t, twoKinds)
+	device := fragileGPU(t, 1<<40)
+	l := lessonOf(t, u, finetune.DepthLoRA, "gpu")
+	var warnings []string
+	l.warnPhoto = once(func(err error) { warnings = append(warnings, err.Error()) })
+	if err := os.WriteFile(l.known.Photos[l.learn[0]].Path, []byte("torn"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got := live(t, l, func(_ *trainRun, e finetune.Event) {
+		if e.Step == 6 {
+			device.left.Store(0)
+		}
+	}, nil)
+	if len(got.notes()) != 1 || len(warnings) != 1 {
+		t.Errorf("warnings %q", warnings)
+	}
+}
+
+// A run that is taken up has the steps that it was begun with, and is said to,
+// though runs that are begun now have others.
+func TestResumesOldRun(t *testing.T) {
+	u := classroom(t, twoKinds)
+	l := lessonOf(t, u, finetune.DepthLoRA, "cpu")
+	run, err := l.begin(context.Background(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := run.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l.setup.Epochs = 0
+	again, err := l.begin(context.Background(), run.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Discard()
+	if now := l.towerRun().Epochs; now <= 5 || again.plan.Steps != 10 {
+		t.Errorf("a plan of %d steps, of %d epochs now", again.plan.Steps, now)
+	}
+	if told := steps(t, again, nil); len(told) != 10 {
+		t.Errorf("%d steps", len(told))
 	}
 }
 

@@ -182,26 +182,26 @@ func (m *towerMethod) result(ctx context.Context) (ui.TrainResult, error) {
 	if r.After, err = m.Validate(ctx); err != nil || len(m.l.known.Labels) == 0 {
 		return r, err
 	}
-	before, err := m.scores(ctx, m.l.enc, func(i int) ([]float32, error) { return m.l.g.Vector(m.l.known.ids[i]), nil })
+	photos, learned := m.l.held, [][]float32(nil)
+	if m.l.changesPhotos() {
+		if learned, photos, err = m.EmbedHeld(ctx); err != nil {
+			return r, fmt.Errorf("check what was learned: %w", err)
+		}
+	}
+	vectors := make([][]float32, len(photos))
+	for i, id := range at(m.l.known.ids, photos) {
+		vectors[i] = m.l.g.Vector(id)
+	}
+	if !m.l.changesPhotos() {
+		learned = vectors
+	}
+	before, err := m.scores(ctx, m.l.enc, vectors)
 	if err != nil {
 		return r, err
 	}
 	// Not by the encoder, which knows nothing of what was learned when the device
 	// fails and it loads the model again.
-	after, err := m.scores(ctx, m.own.Model, func(i int) ([]float32, error) {
-		if !m.l.changesPhotos() {
-			return m.l.g.Vector(m.l.known.ids[i]), nil
-		}
-		x, err := m.read(ctx, i)
-		if err != nil {
-			return nil, err
-		}
-		rows, err := m.own.Model.Embed(ctx, []any{x})
-		if err != nil {
-			return nil, err
-		}
-		return rows[0], nil
-	})
+	after, err := m.scores(ctx, m.own.Model, learned)
 	if err != nil {
 		return r, err
 	}
@@ -209,7 +209,7 @@ func (m *towerMethod) result(ctx context.Context) (ui.TrainResult, error) {
 	for i, own := range m.l.known.labels {
 		thresholds[i] = own.Cutoff()
 	}
-	report := m.l.known.Evaluate(m.l.held, thresholds, before, after)
+	report := m.l.known.Evaluate(photos, thresholds, before, after)
 	for _, own := range report.Labels {
 		v := finetune.Verdict{Label: own.Label, Before: own.Before.AveragePrecision.Value, After: own.After.AveragePrecision.Value, Low: own.Gain.Low, High: own.Gain.High}
 		switch {
@@ -223,10 +223,8 @@ func (m *towerMethod) result(ctx context.Context) (ui.TrainResult, error) {
 		}
 		r.Labels = append(r.Labels, v)
 	}
-	if m.l.setup.Aim != finetune.AimNone {
-		r.Thresholds, err = m.l.known.FitThresholds(after, m.l.held, m.l.setup.Aim)
-		m.fitted = r.Thresholds
-	}
+	r.Thresholds, err = m.l.fitThresholds(after, photos)
+	m.fitted = r.Thresholds
 	return r, err
 }
 
@@ -236,8 +234,8 @@ type scored interface {
 	Info() model.Info
 }
 
-// scores scores the photos held back by a model.
-func (m *towerMethod) scores(ctx context.Context, by scored, vector func(i int) ([]float32, error)) (finetune.Scores, error) {
+// scores scores vectors of photos by a model.
+func (m *towerMethod) scores(ctx context.Context, by scored, photos [][]float32) (finetune.Scores, error) {
 	c, err := gallery.NewClassifier(ctx, label.Set{Templates: m.l.set.Templates, Labels: m.l.known.labels}, by)
 	if err != nil {
 		return finetune.Scores{}, err
@@ -247,15 +245,7 @@ func (m *towerMethod) scores(ctx context.Context, by scored, vector func(i int) 
 	for _, v := range c.Vectors() {
 		h.Labels = append(h.Labels, finetune.Head{Vector: v, Adjust: model.Adjust{Scale: 1}})
 	}
-	var images [][]float32
-	for _, i := range m.l.held {
-		v, err := vector(i)
-		if err != nil {
-			return finetune.Scores{}, fmt.Errorf("check what was learned: %w", err)
-		}
-		images = append(images, v)
-	}
-	return h.Scores(m.own.engine, images)
+	return h.Scores(m.own.engine, photos)
 }
 
 func (m *towerMethod) adapter(card finetune.Card) (*finetune.Adapter, error) {

@@ -74,12 +74,17 @@ func (s Set) FitThresholds(scores Scores, photos []int, aim Aim) ([]Threshold, e
 			f.fitted[i].Reason = fmt.Sprintf("no threshold has a precision of %v", wanted)
 			continue
 		}
+		cut = max(-furthest, min(cut, furthest))
 		f.labels, f.columns, f.cuts = append(f.labels, i), append(f.columns, c), append(f.cuts, cut)
 		pairs += len(c.rows)
 	}
 	f.resample(newBootstrap(groups, photos, resamples(pairs)))
 	return f.fitted, nil
 }
+
+// furthest is the logit of the highest threshold: of higher ones the probability is
+// 1, which no label reads.
+const furthest = 36
 
 // A fitting is of the labels that have a threshold.
 type fitting struct {

@@ -247,6 +247,17 @@ func TestFitThreshold(t *testing.T) {
 	}
 }
 
+// A threshold can be kept however far away the scores are.
+func TestFitThresholdFarAway(t *testing.T) {
+	for _, at := range []float64{90, -900} {
+		s, scores, photos := tell([]int8{1, 1, 1, -1, -1, -1}, []float64{at + 5, at + 4, at + 3, at + 2, at + 1, at})
+		got, err := fitFirst(s, scores, photos, 0)
+		if err != nil || !(got.Value.Value > 0 && got.Value.Value < 1) {
+			t.Errorf("scores about %v: %+v, %v", at, got, err)
+		}
+	}
+}
+
 // No other threshold does better: all are tried.
 func TestFitThresholdIsBest(t *testing.T) {
 	rng := rand.New(rand.NewPCG(21, 1))

@@ -2,9 +2,13 @@ package finetune
 
 import (
 	"context"
+	"errors"
 
 	"sigla/backend"
 )
+
+// ErrUnread says that no photo of a batch can be read, but perhaps others.
+var ErrUnread = errors.New("no photo of the batch can be read")
 
 // A Learner is what is trained at one depth: it knows its data, its parameters
 // and their gradients, and nothing of schedules, files and screens. A Run drives
@@ -14,7 +18,7 @@ type Learner interface {
 	Rows() int
 	// Gradient adds the gradients of the loss of a batch of rows. It returns the
 	// loss, and the number of pairs that it is of. If it fails, no gradient is
-	// left.
+	// left; it is ErrUnread as long as photos of other batches may be readable.
 	Gradient(ctx context.Context, batch []int) (loss float64, pairs int, err error)
 	// SumSquares is the sum of the squares of all gradients added so far. If it
 	// is not finite, at is the name of a tensor whose gradient is not.
@@ -32,4 +36,14 @@ type Learner interface {
 	// The values are visit's until it returns, and gradients of values taken over
 	// are cleared.
 	Each(visit func(name string, shape []int, values []float32) (changed bool, err error)) error
+}
+
+// untilRead tries batches until photos of one can be read: the others, a photo
+// alone perhaps, teach nothing.
+func untilRead(s *sampler, try func(batch []int) error) error {
+	for {
+		if err := try(s.next()); !errors.Is(err, ErrUnread) {
+			return err
+		}
+	}
 }

@@ -88,13 +88,17 @@ func (p *Plan) Measure(ctx context.Context, l Learner, o Options) error {
 		}
 		return time.Since(begun), l.Update(still)
 	}
-	if _, err := step(s.next()); err != nil { // memory is touched for the first time
-		return err
-	}
-	batch := s.next()
-	fresh, err := step(batch)
-	if err != nil {
-		return err
+	var batch []int
+	var fresh time.Duration
+	for range 2 { // memory is touched for the first time in the first
+		err := untilRead(&s, func(next []int) (err error) {
+			batch = next
+			fresh, err = step(next)
+			return err
+		})
+		if err != nil {
+			return err
+		}
 	}
 	known, err := step(batch)
 	if err != nil {

@@ -238,7 +238,11 @@ func (r *Run) looks(step int) bool {
 
 // advance learns from a batch. PairsPerSecond is still the number of pairs.
 func (r *Run) advance(ctx context.Context) (*Event, error) {
-	e, err := r.gradient(ctx, r.at.Step+1, r.batches.next())
+	var e *Event
+	err := untilRead(&r.batches, func(batch []int) (err error) {
+		e, err = r.gradient(ctx, r.at.Step+1, batch)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -150,7 +150,7 @@ func (l *Towers) Gradient(ctx context.Context, batch []int) (loss float64, pairs
 		return 0, 0, err
 	}
 	if len(photos) == 0 {
-		return 0, 0, errors.New("train: no photo of the batch can be read")
+		return 0, 0, l.unread()
 	}
 	b, columns := l.batch(photos)
 	b.Images, b.Loss, b.Micro = images, l.o.Loss, l.o.Micro
@@ -161,6 +161,16 @@ func (l *Towers) Gradient(ctx context.Context, batch []int) (loss float64, pairs
 		return 0, 0, err
 	}
 	return float64(value), known(b.Pairs), nil
+}
+
+// unread is the error of a batch of which no photo can be read.
+func (l *Towers) unread() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if slices.ContainsFunc(l.rows, func(i int) bool { return !l.bad[l.set.Photos[i].Path] }) {
+		return ErrUnread
+	}
+	return errors.New("train: none of the photos to learn from can be read")
 }
 
 // batch has the pairs of photos, and what its columns are: labels, or photos

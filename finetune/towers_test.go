@@ -277,7 +277,7 @@ func TestTowersDuplicates(t *testing.T) {
 }
 
 // A photo that cannot be read is left out and told of once; when none can, the
-// batch is an error. How much is kept in memory changes nothing.
+// batch teaches nothing. How much is kept in memory changes nothing.
 func TestTowersPhotos(t *testing.T) {
 	m, set, o := loadBicubic(t, ref.New())
 	var warnings []string
@@ -320,9 +320,82 @@ func TestTowersPhotos(t *testing.T) {
 		if len(warnings) != 1 || !strings.HasSuffix(warnings[0], "image2_19x57.png is left out: it is torn") {
 			t.Errorf("warnings %q", warnings)
 		}
-		if _, _, err := l.Gradient(context.Background(), []int{2}); err == nil || err.Error() != "train: no photo of the batch can be read" {
+		if _, _, err := l.Gradient(context.Background(), []int{2}); !errors.Is(err, ErrUnread) {
 			t.Error(err)
 		}
+	}
+}
+
+// torn are towers of a set of which some photos cannot be read.
+func torn(t *testing.T, held int, warn func(error), bad ...int) *Towers {
+	t.Helper()
+	m, set, o := loadBicubic(t, ref.New())
+	read := o.Photo
+	o.Photo = func(ctx context.Context, i int) (any, error) {
+		if slices.Contains(bad, i) {
+			return nil, errors.New("it is torn")
+		}
+		return read(ctx, i)
+	}
+	o.Held, o.Warn = []int{held}, warn
+	return towers(t, m, set, o)
+}
+
+// A batch of which no photo can be read is passed over, also where a run is taken
+// up again: it has its steps, and they are those of the other photos.
+func TestTowersPassOver(t *testing.T) {
+	o := Options{Steps: 9, Batch: 1, LR: 1e-3, ValidateEvery: 4, Seed: 3}
+	warned := 0 // a batch is one photo
+	r, err := New("", torn(t, 3, func(error) { warned++ }, 1), record(o))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []Event
+	if err := r.Train(context.Background(), Watch{Event: func(e Event) { want = append(want, e) }}); err != nil {
+		t.Fatal(err)
+	}
+	if len(want) != o.Steps || r.at.Place.Epoch < 4 || warned != 1 || want[0].Loss == want[8].Loss {
+		t.Errorf("%d steps, at %+v, %d warnings", len(want), r.at.Place, warned)
+	}
+	for stop := 1; stop < o.Steps; stop += 3 {
+		dir := filepath.Join(t.TempDir(), "run")
+		if r, err = New(dir, torn(t, 3, nil, 1), record(o)); err != nil {
+			t.Fatal(err)
+		}
+		trainTo(t, r, stop)
+		r.Close()
+		if r, err = Open(dir, torn(t, 3, nil, 1)); err != nil || r.Step() != stop {
+			t.Fatalf("step %d, %v", r.Step(), err)
+		}
+		trainTo(t, r, o.Steps)
+		r.Close()
+		if got := logged(t, dir); !reflect.DeepEqual(got, timeless(want)) {
+			t.Errorf("taken up at step %d it is another run", stop)
+		}
+	}
+	p := Plan{Steps: 9, PerEpoch: 3}
+	if err := p.Measure(context.Background(), torn(t, 3, nil, 1), o); err != nil || p.Epoch <= 0 {
+		t.Errorf("%+v, %v", p, err)
+	}
+}
+
+// A run of which no photo can be read at all ends, each told of once.
+func TestTowersNothingRead(t *testing.T) {
+	const none = "train: none of the photos to learn from can be read"
+	o, warned := Options{Steps: 9, Batch: 1, LR: 1e-3}, 0
+	r, err := New("", torn(t, 3, func(error) { warned++ }, 0, 1, 2), record(o))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Train(context.Background(), Watch{}); err == nil || err.Error() != none || r.Step() != 0 || warned != 3 {
+		t.Errorf("step %d, %v, %d warnings", r.Step(), err, warned)
+	}
+	p := Plan{Steps: 9, PerEpoch: 3}
+	if err := p.Measure(context.Background(), torn(t, 3, nil, 0, 1, 2), o); err == nil || err.Error() != none {
+		t.Error(err)
+	}
+	if v, err := torn(t, 3, nil, 3).Validate(context.Background()); err != nil || v.Photos != 0 {
+		t.Errorf("%+v, %v", v, err)
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 // set of captions each caption held back is a label, which its own photo has.
 func (l *Towers) Validate(ctx context.Context) (Validation, error) {
 	var v Validation
-	images, photos, err := l.embedHeld(ctx)
+	images, photos, err := l.EmbedHeld(ctx)
 	if err != nil || len(photos) == 0 {
 		return v, err
 	}
@@ -67,6 +67,14 @@ func (l *Towers) Looks() (first, last Look) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.looks[0], l.looks[1]
+}
+
+// Follow takes over the looks of towers in whose place these learn on.
+func (l *Towers) Follow(was *Towers) {
+	first, last := was.Looks()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.looks = [2]Look{first, last}
 }
 
 // logitColumns are the pairs that are known, with their logits, by photos and by
@@ -139,8 +147,9 @@ func crossEntropy(lines []column) float64 {
 // lookBatch is how many photos held back are in memory at once.
 const lookBatch = 64
 
-// embedHeld embeds the photos held back that can be read.
-func (l *Towers) embedHeld(ctx context.Context) (images [][]float32, photos []int, err error) {
+// EmbedHeld embeds the photos held back that can be read, as the image tower is
+// now.
+func (l *Towers) EmbedHeld(ctx context.Context) (images [][]float32, photos []int, err error) {
 	for part := range slices.Chunk(l.o.Held, lookBatch) {
 		prepared, read, err := l.load(ctx, part)
 		if err != nil {
