@@ -18,8 +18,7 @@ import (
 // memory is what Buf.Mem points to.
 type memory struct {
 	data  []float32
-	first int    // where the first page begins
-	pages []page // of pageSize elements; none if the memory is small
+	pages []page // of pageSize elements from the first on; none if the memory is small
 	blank spans  // what has to be cleared before it is read
 }
 
@@ -45,14 +44,14 @@ type spot struct {
 }
 
 // bounds are the elements of page i.
-func (m *memory) bounds(i int) span { return span{m.first + i*pageSize, m.first + (i+1)*pageSize} }
+func (m *memory) bounds(i int) span { return span{i * pageSize, (i + 1) * pageSize} }
 
 // touched calls visit for the pages that elements of s are in.
 func (m *memory) touched(s span, visit func(i int)) {
-	if len(m.pages) == 0 || s.hi <= m.first || s.hi <= s.lo {
+	if s.hi <= s.lo {
 		return
 	}
-	for i := max(0, s.lo-m.first) / pageSize; i < len(m.pages) && m.bounds(i).lo < s.hi; i++ {
+	for i := s.lo / pageSize; i < len(m.pages) && m.bounds(i).lo < s.hi; i++ {
 		visit(i)
 	}
 }

@@ -5,8 +5,10 @@ package gpu
 import (
 	"errors"
 	"testing"
+	"unsafe"
 
 	"sigla/backend"
+	"sigla/gpu/gl"
 )
 
 // unmapped has an engine go the way of drivers that cannot keep a buffer mapped.
@@ -94,6 +96,26 @@ func TestNothingWaits(t *testing.T) {
 		}
 		e.Close()
 	}
+}
+
+// A driver that lists the extension, but has not its function, keeps nothing mapped.
+func TestListedOnly(t *testing.T) {
+	e := open(t).(*engine)
+	defer e.Close()
+	e.wait(func(d *device) {
+		l, err := gl.Init(func(name string) unsafe.Pointer {
+			if name == "glBufferStorage" {
+				return nil
+			}
+			return d.context.Proc(name)
+		})
+		if err != nil || l.Mapping {
+			t.Errorf("mapping is %v, %v", l.Mapping, err)
+		}
+		if _, err := gl.Init(d.context.Proc); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // A device that has failed keeps no caller waiting for room.

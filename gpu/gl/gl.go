@@ -43,9 +43,10 @@ func Init(proc func(name string) unsafe.Pointer) (Limits, error) {
 	if major, minor := number(api.MAJOR_VERSION), number(api.MINOR_VERSION); major < 4 || major == 4 && minor < 3 {
 		return l, fmt.Errorf("OpenGL %d.%d of %s: 4.3 is needed", major, minor, l.Renderer)
 	}
-	l.Mapping = extension("GL_ARB_buffer_storage")
-	// The functions of KHR_robustness bear its name in OpenGL ES only. That one is
-	// listed does not mean that it is there: Wine lists what it does not hand out.
+	// That a function is listed does not mean that it is there: Wine lists what it
+	// does not hand out.
+	l.Mapping = extension("GL_ARB_buffer_storage") && proc("glBufferStorage") != nil
+	// The functions of KHR_robustness bear its name in OpenGL ES only.
 	switch {
 	case extension("GL_KHR_robustness") && proc("glGetGraphicsResetStatus") != nil:
 		l.resets = api.GetGraphicsResetStatus
