@@ -88,7 +88,7 @@ func (m *towerMethod) options() finetune.Options { return m.l.towerRun() }
 // towerRun are the numbers of a run in the towers.
 func (l *lesson) towerRun() finetune.Options {
 	s := l.setup
-	return finetune.TowerOptions(s.Depth, l.known.Set, len(l.learn), finetune.Options{
+	return finetune.TowerOptions(s.Depth, l.known.Set, l.learn, finetune.Options{
 		Batch: s.Batch, Epochs: s.Epochs, LR: s.Rate, Seed: s.Seed, CheckpointEvery: time.Minute,
 	})
 }

@@ -11,7 +11,8 @@ import (
 // Options are the numbers of a run. The zero value of a field that has a
 // default stands for the default.
 type Options struct {
-	// Steps is how many there are; or Epochs is how often every photo is seen.
+	// Steps is how many there are; or Epochs is how often every photo is seen, at
+	// least.
 	Steps  int `json:"steps,omitempty"`
 	Epochs int `json:"epochs,omitempty"`
 	// Batch is the most photos of a step. Those of an epoch are dealt out
@@ -29,6 +30,9 @@ type Options struct {
 	Clip float64 `json:"clip"`
 
 	Seed uint64 `json:"seed"` // of the order of the photos
+	// Balance is the share of photos below which a label is rare: photos that show
+	// one are drawn more often, see Set.Repeats. 0: every photo once an epoch.
+	Balance float64 `json:"balance,omitempty"`
 	// ValidateEvery is the number of steps from a validation to the next; the
 	// last step always has one. Zero: only the last; negative: not even it.
 	ValidateEvery int `json:"validate_every"`
@@ -73,6 +77,7 @@ func (o Options) check(rows int) (Options, error) {
 		{o.Decay == 0 || positive(o.Decay) && o.LR*o.Decay < 1, "decay", o.Decay, "0 or more, and below 1 times the learning rate"},
 		{o.Beta1 >= 0 && o.Beta1 < 1, "beta1", o.Beta1, "from 0 to below 1"},
 		{o.Beta2 >= 0 && o.Beta2 < 1, "beta2", o.Beta2, "from 0 to below 1"},
+		{o.Balance >= 0 && o.Balance <= 1, "balance", o.Balance, "a share from 0 to 1"},
 		{positive(o.Eps), "eps", o.Eps, "above 0"},
 		{!math.IsNaN(o.Clip), "clip", o.Clip, "a norm"},
 		{o.CheckpointEvery > 0, "time between checkpoints", o.CheckpointEvery, "above 0"},
@@ -85,12 +90,12 @@ func (o Options) check(rows int) (Options, error) {
 	return o, nil
 }
 
-// total is the number of steps over so many rows.
-func (o Options) total(rows int) int {
+// total is the number of steps where an epoch has so many photos.
+func (o Options) total(photos int) int {
 	if o.Steps > 0 {
 		return o.Steps
 	}
-	return o.Epochs * batches(rows, o.Batch)
+	return o.Epochs * batches(photos, o.Batch)
 }
 
 // rate is the learning rate of a step, which counts from 1: it rises in equal
