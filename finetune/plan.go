@@ -17,6 +17,7 @@ type Plan struct {
 	Disk       int64 // bytes of all checkpoints, and of the one that is being written
 	Steps      int
 	PerEpoch   int // steps
+	Drawn      int // photos of an epoch, those that come twice counted twice
 
 	// Known after Measure.
 	First time.Duration // of the first epoch, in which photos are read
@@ -60,7 +61,7 @@ func NewPlan(c model.Config, prepare func(*model.Model) (*model.Trainer, error),
 		}
 	}
 	epoch := newRepeats(len(l.rows), l.Repeats(run.Balance)).photos()
-	p := Plan{Steps: run.total(epoch), PerEpoch: batches(epoch, run.Batch)}
+	p := Plan{Steps: run.total(epoch), PerEpoch: batches(epoch, run.Batch), Drawn: epoch}
 	if p.Need, err = model.Foresee(c, prepare, photos, max(texts, 1), o.Micro); err != nil {
 		return Plan{}, err
 	}
