@@ -57,7 +57,7 @@ type trainSetup struct {
 	Batch     int            `json:"batch,omitempty"`
 	Rank      int            `json:"rank,omitempty"`
 	Rate      float64        `json:"rate,omitempty"`
-	Balance   float64        `json:"balance,omitempty"` // share of photos; 0: none
+	Balance   *float64       `json:"-"`                 // nil: the depth's own; a run has it among its options
 	Tensors   []string       `json:"tensors,omitempty"` // patterns, of depth full
 	Seed      uint64         `json:"seed"`
 	DecayAll  bool           `json:"decay_all,omitempty"`
@@ -86,7 +86,7 @@ func (l *lesson) gather(ctx context.Context) error {
 	if l.known, err = knowledge(ctx, l.g, l.set, l.named, o); err != nil {
 		return err
 	}
-	if l.setup.Balance > 0 && len(l.known.Labels) == 0 {
+	if l.setup.Balance != nil && *l.setup.Balance > 0 && len(l.known.Labels) == 0 {
 		return usagef("train --balance: captions have no labels that could be rare")
 	}
 	l.learn, l.held = l.known.HoldOut(l.setup.Seed)

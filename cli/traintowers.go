@@ -87,9 +87,12 @@ func (m *towerMethod) options() finetune.Options { return m.l.towerRun() }
 
 // towerRun are the numbers of a run in the towers.
 func (l *lesson) towerRun() finetune.Options {
-	s := l.setup
+	s, balance := l.setup, finetune.DefaultBalance(l.setup.Depth, l.known.Set)
+	if s.Balance != nil {
+		balance = *s.Balance
+	}
 	return finetune.TowerOptions(s.Depth, l.known.Set, l.learn, finetune.Options{
-		Batch: s.Batch, Epochs: s.Epochs, LR: s.Rate, Balance: s.Balance, Seed: s.Seed, CheckpointEvery: time.Minute,
+		Batch: s.Batch, Epochs: s.Epochs, LR: s.Rate, Balance: balance, Seed: s.Seed, CheckpointEvery: time.Minute,
 	})
 }
 
@@ -113,8 +116,8 @@ func (l *lesson) planTowers(ctx context.Context) (ui.TrainPlan, error) {
 		return p, err
 	}
 	p.Steps, p.Bytes = foreseen.Steps, foreseen.Memory()
-	if o.Balance > 0 {
-		p.Notes = append(p.Notes, fmt.Sprintf("labels that fewer than %.3g %% of the photos show are drawn more often: an epoch has %d photos instead of %d", 100*o.Balance, foreseen.Drawn, len(l.learn)))
+	if foreseen.Drawn > len(l.learn) {
+		p.Notes = append(p.Notes, fmt.Sprintf("rare labels are drawn more often: an epoch has %d photos instead of %d", foreseen.Drawn, len(l.learn)))
 	}
 	if free := availableMemory(); free > 0 {
 		if err := foreseen.Fits(free); err != nil {

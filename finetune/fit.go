@@ -40,6 +40,15 @@ func TowerOptions(d Depth, set Set, learn []int, o Options) Options {
 	return o
 }
 
+// DefaultBalance is the Options.Balance of a depth, for a set of labels. That of
+// low-rank updates was measured (docs/TRAINING.md).
+func DefaultBalance(d Depth, set Set) float64 {
+	if d == DepthLoRA && len(set.Labels) > 0 {
+		return 1
+	}
+	return 0
+}
+
 // DefaultLoRA is what is trained of a model that learns low-rank updates from a
 // set, of rank 8 if rank is 0. Of labels, updates of the text tower alone brought
 // nearly all that those of both did, cost other classes least, and photos keep

@@ -54,10 +54,10 @@ func TestPlan(t *testing.T) {
 	if p.Drawn != 3 {
 		t.Errorf("an epoch has %d photos", p.Drawn)
 	}
-	run.Batch, run.Balance = 2, 1
+	run.Batch, run.Balance = 2, 10 // two labels, a photo each
 	balanced, err := NewPlan(m.Config(), func(m *model.Model) (*model.Trainer, error) { return m.NewTrainer() }, labels, o, run)
 	want := 0.0
-	for _, f := range labels.Repeats([]int{0, 1, 2}, 1) {
+	for _, f := range labels.Repeats([]int{0, 1, 2}, 10) {
 		want += f
 	}
 	if err != nil || want <= 4 || balanced.Drawn != int(math.Ceil(want)) || balanced.PerEpoch != (balanced.Drawn+1)/2 || balanced.Steps != 5*balanced.PerEpoch {

@@ -47,13 +47,13 @@ func (l *line) values(b backend.Buf) []float32 {
 
 func (l *line) Rows() int { return len(l.x) }
 
-func (l *line) Repeats(share float64) []float64 {
-	if share == 0 {
+func (l *line) Repeats(balance float64) []float64 {
+	if balance == 0 {
 		return nil
 	}
 	factors := make([]float64, len(l.x))
 	for i := range factors {
-		factors[i] = 1 + share*float64(i)
+		factors[i] = 1 + balance*float64(i)
 	}
 	return factors
 }

@@ -102,11 +102,13 @@ func (r repeats) order(rng *rand.Rand) []int {
 
 // Repeats is how often an epoch has each of some photos so that rare labels are
 // seen more often (repeat-factor sampling: Gupta, Dollár & Girshick 2019, section
-// 4.1): the most, over the labels that a photo shows, of max(1, √(share/f)), where
-// f is the part of these photos that show the label. A share of 0 repeats nothing:
-// nil.
-func (s Set) Repeats(photos []int, share float64) []float64 {
-	if share == 0 {
+// 4.1): the most, over the labels that a photo shows, of max(1, √(t/f)), where f is
+// the part of these photos that show the label. The paper's t is a constant of its
+// data; here it is balance times the mean f of the labels that any photo shows, so
+// that labels as frequent as each other repeat nothing, however many they are. A
+// balance of 0 repeats nothing: nil.
+func (s Set) Repeats(photos []int, balance float64) []float64 {
+	if balance == 0 {
 		return nil
 	}
 	shown := make([]int, len(s.Labels))
@@ -117,13 +119,19 @@ func (s Set) Repeats(photos []int, share float64) []float64 {
 			}
 		}
 	}
+	sum, labels := 0, 0
+	for _, n := range shown {
+		if sum += n; n > 0 {
+			labels++
+		}
+	}
+	rare := balance * float64(sum) / float64(max(labels, 1)) // photos that show a label: t of them all
 	factors := make([]float64, len(photos))
 	for row, i := range photos {
 		factors[row] = 1
 		for _, k := range s.Photos[i].Known {
 			if k.Value > 0 {
-				f := float64(shown[k.Label]) / float64(len(photos))
-				factors[row] = max(factors[row], math.Sqrt(share/f))
+				factors[row] = max(factors[row], math.Sqrt(rare/float64(shown[k.Label])))
 			}
 		}
 	}

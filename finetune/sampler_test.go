@@ -113,18 +113,30 @@ func TestRepeats(t *testing.T) {
 	s := Set{Labels: make([]Label, 3), Photos: []Photo{yes(0), yes(0), yes(0), yes(0, 1), {}, {Known: []Known{{Label: 1, Value: -1}}}, yes(2), yes(2), yes(0)}}
 	photos := []int{0, 1, 2, 3, 4, 5, 6, 7} // the last is held back
 	for _, c := range []struct {
-		share float64
-		want  []float64
+		t    float64 // of the paper
+		want []float64
 	}{
 		{0, nil},
 		{0.125, []float64{1, 1, 1, 1, 1, 1, 1, 1}},
 		{0.5, []float64{1, 1, 1, 2, 1, 1, math.Sqrt2, math.Sqrt2}},
 		{1, []float64{math.Sqrt2, math.Sqrt2, math.Sqrt2, math.Sqrt(8), 1, 1, 2, 2}},
 	} {
-		got := s.Repeats(photos, c.share)
+		got := s.Repeats(photos, c.t/((4./8+1./8+2./8)/3))
 		if !slices.EqualFunc(got, c.want, func(a, b float64) bool { return math.Abs(a-b) < 1e-12 }) {
-			t.Errorf("share %g: %v, want %v", c.share, got, c.want)
+			t.Errorf("t = %g: %v, want %v", c.t, got, c.want)
 		}
+	}
+}
+
+// Labels that are as frequent as each other are no reason to repeat anything.
+func TestRepeatsNothingWhereBalanced(t *testing.T) {
+	s := Set{Labels: make([]Label, 4)} // nobody shows the last
+	var photos []int
+	for i := range 30 {
+		photos, s.Photos = append(photos, i), append(s.Photos, Photo{Known: []Known{{Label: i % 3, Value: 1}}})
+	}
+	if got := s.Repeats(photos, 1); slices.Max(got) != 1 || slices.Min(got) != 1 {
+		t.Error(got)
 	}
 }
 

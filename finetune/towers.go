@@ -140,7 +140,7 @@ func average(rows [][]float32) model.Embedding {
 func (l *Towers) Rows() int { return len(l.rows) }
 
 // Repeats implements Learner.
-func (l *Towers) Repeats(share float64) []float64 { return l.set.Repeats(l.rows, share) }
+func (l *Towers) Repeats(balance float64) []float64 { return l.set.Repeats(l.rows, balance) }
 
 // Gradient implements Learner.
 func (l *Towers) Gradient(ctx context.Context, batch []int) (loss float64, pairs int, err error) {
