@@ -27,6 +27,8 @@ type trainOptions struct {
 	replay string
 	dryRun bool
 	list   bool
+
+	balance float64 // of setup, if it is said
 }
 
 // headKinds are how the vectors of depth head are found.
@@ -78,6 +80,7 @@ sigla train --replay`,
 	f.IntVar(&s.Rank, "rank", 0, "with lora: rank of the updates (8)")
 	f.Float64Var(&s.Rate, "rate", 0, "learning rate at its highest (the depth's own)")
 	f.StringArrayVar(&s.Tensors, "tensors", nil, "with full: which tensors learn, by patterns on their names, as 'text_model.*'; '!…' takes out; may be repeated (all)")
+	f.Float64Var(&opt.balance, "balance", -1, "with lora and full: labels rarer than this times the mean are drawn more often, the rarer the more; 0: none (the depth's own)")
 	f.Uint64Var(&s.Seed, "seed", 0, "seed of the split and of the order of the photos")
 	f.BoolVar(&s.DecayAll, "decay-all", false, "with lora and full: weights decay whatever their shape")
 	f.StringVar(&opt.name, "name", "", "what the adapter is called (the run's name)")
@@ -87,9 +90,15 @@ sigla train --replay`,
 	f.StringVar(&opt.resume, "resume", "", "go on with a run that was interrupted: its name, or the newest")
 	f.StringVar(&opt.replay, "replay", "", "show a run of the past: its name or folder, or the newest")
 	f.BoolVar(&opt.list, "list", false, "list the runs")
+	f.Lookup("balance").DefValue = "0" // which help leaves out
 	f.Lookup("resume").NoOptDefVal, f.Lookup("replay").NoOptDefVal = newestRun, newestRun
 	cmd.MarkFlagsMutuallyExclusive("resume", "replay", "list", "dry-run")
-	cmd.PreRun = func(*cobra.Command, []string) { s.Tags, s.Complete = known.tags, known.complete }
+	cmd.PreRun = func(*cobra.Command, []string) {
+		s.Tags, s.Complete = known.tags, known.complete
+		if f.Changed("balance") {
+			s.Balance = &opt.balance
+		}
+	}
 	return cmd
 }
 
@@ -117,6 +126,10 @@ func (o *trainOptions) check(args []string) error {
 		return usagef("train: --epochs, --batch, --rank and --rate are above 0")
 	case s.Rank > 0 && s.Depth != finetune.DepthLoRA:
 		return usagef("train --rank: it is of --depth lora")
+	case s.Balance != nil && !(*s.Balance >= 0 && *s.Balance <= finetune.MostBalance):
+		return usagef("train --balance %g: want a number from 0 to %d", *s.Balance, finetune.MostBalance)
+	case s.Balance != nil && s.Depth != finetune.DepthLoRA && s.Depth != finetune.DepthFull:
+		return usagef("train --balance: it is of --depth lora and full; with %s each label has parameters of its own", s.Depth)
 	case len(s.Tensors) > 0 && s.Depth != finetune.DepthFull:
 		return usagef("train --tensors: it is of --depth full")
 	}

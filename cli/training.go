@@ -57,6 +57,7 @@ type trainSetup struct {
 	Batch     int            `json:"batch,omitempty"`
 	Rank      int            `json:"rank,omitempty"`
 	Rate      float64        `json:"rate,omitempty"`
+	Balance   *float64       `json:"-"`                 // nil: the depth's own; a run has it among its options
 	Tensors   []string       `json:"tensors,omitempty"` // patterns, of depth full
 	Seed      uint64         `json:"seed"`
 	DecayAll  bool           `json:"decay_all,omitempty"`
@@ -84,6 +85,9 @@ func (l *lesson) gather(ctx context.Context) error {
 	o := knowledgeOptions{tags: l.setup.Tags, complete: l.setup.Complete}
 	if l.known, err = knowledge(ctx, l.g, l.set, l.named, o); err != nil {
 		return err
+	}
+	if l.setup.Balance != nil && *l.setup.Balance > 0 && len(l.known.Labels) == 0 {
+		return usagef("train --balance: captions have no labels that could be rare")
 	}
 	l.learn, l.held = l.known.HoldOut(l.setup.Seed)
 	return nil

@@ -80,6 +80,7 @@ func readSetup(dir string) (setup trainSetup, err error) {
 	if err != nil {
 		return setup, fmt.Errorf("take up training %s: %w", dir, err)
 	}
+	setup.Balance = &r.Options.Balance
 	return setup, nil
 }
 

@@ -87,9 +87,12 @@ func (m *towerMethod) options() finetune.Options { return m.l.towerRun() }
 
 // towerRun are the numbers of a run in the towers.
 func (l *lesson) towerRun() finetune.Options {
-	s := l.setup
-	return finetune.TowerOptions(s.Depth, l.known.Set, len(l.learn), finetune.Options{
-		Batch: s.Batch, Epochs: s.Epochs, LR: s.Rate, Seed: s.Seed, CheckpointEvery: time.Minute,
+	s, balance := l.setup, finetune.DefaultBalance(l.setup.Depth, l.known.Set)
+	if s.Balance != nil {
+		balance = *s.Balance
+	}
+	return finetune.TowerOptions(s.Depth, l.known.Set, l.learn, finetune.Options{
+		Batch: s.Batch, Epochs: s.Epochs, LR: s.Rate, Balance: balance, Seed: s.Seed, CheckpointEvery: time.Minute,
 	})
 }
 
@@ -113,6 +116,9 @@ func (l *lesson) planTowers(ctx context.Context) (ui.TrainPlan, error) {
 		return p, err
 	}
 	p.Steps, p.Bytes = foreseen.Steps, foreseen.Memory()
+	if foreseen.Drawn > len(l.learn) {
+		p.Notes = append(p.Notes, fmt.Sprintf("rare labels are drawn more often: an epoch has %d photos instead of %d", foreseen.Drawn, len(l.learn)))
+	}
 	if free := availableMemory(); free > 0 {
 		if err := foreseen.Fits(free); err != nil {
 			return p, err
@@ -125,7 +131,7 @@ func (l *lesson) planTowers(ctx context.Context) (ui.TrainPlan, error) {
 		p.Time += time.Duration(len(l.learn)+len(l.held)) * photo // once
 		return p, err
 	}
-	p.Time += time.Duration(len(l.learn)*o.Epochs) * 3 * photo
+	p.Time += time.Duration(foreseen.Drawn*o.Epochs) * 3 * photo
 	p.Notes = append(p.Notes, "when it is kept all photos are embedded anew")
 	return p, err
 }

@@ -27,8 +27,9 @@ import (
 const roleEnv = "FINETUNE_TEST_ROLE"
 
 var roles = map[string]func(dir string) error{
-	"train": trainOn,
-	"full":  trainOnFullDisk,
+	"train":    func(dir string) error { return trainOn(dir, faultOptions(5)) },
+	"balanced": func(dir string) error { return trainOn(dir, balancedOptions()) },
+	"full":     trainOnFullDisk,
 }
 
 func TestMain(m *testing.M) {
@@ -59,11 +60,18 @@ func faultOptions(seed uint64) Options {
 	return Options{Steps: 60, Batch: 3, LR: 0.1, Warmup: 5, ValidateEvery: 4, Seed: seed, CheckpointEvery: time.Nanosecond, Checkpoints: 5}
 }
 
+// balancedOptions repeats photos.
+func balancedOptions() Options {
+	o := faultOptions(5)
+	o.Balance = 0.3
+	return o
+}
+
 // trainOn begins the run in a folder, or takes it up.
-func trainOn(dir string) error {
+func trainOn(dir string, o Options) error {
 	r, err := Open(dir, newLine())
 	if _, none := os.Stat(filepath.Join(dir, recordFile)); errors.Is(none, os.ErrNotExist) {
-		r, err = New(dir, newLine(), record(faultOptions(5)))
+		r, err = New(dir, newLine(), record(o))
 	}
 	if err != nil {
 		return err
@@ -76,6 +84,8 @@ func trainOn(dir string) error {
 func TestKill(t *testing.T) {
 	want, _ := train(t, "", faultOptions(5))
 	killRounds(t, require.Rounds(5, 20, 200), want, func(dir string) *exec.Cmd { return child(t, "train", dir) })
+	want, _ = train(t, "", balancedOptions())
+	killRounds(t, require.Rounds(2, 10, 100), want, func(dir string) *exec.Cmd { return child(t, "balanced", dir) })
 }
 
 // The towers of a model on the vector units go on so, too.

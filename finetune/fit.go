@@ -20,11 +20,11 @@ func LinearOptions() Options {
 const fewestSteps = 200
 
 // TowerOptions fills in what o leaves open of a run that changes the towers, over
-// so many photos of a set: at most 32 a batch, 5 epochs, with DepthLoRA at least
+// the photos learn of a set: at most 32 a batch, 5 epochs, with DepthLoRA at least
 // 200 steps, the rate of the depth. It looks at the photos held back once an
 // epoch, of short epochs twenty times in all. Rate and steps for labels were chosen
 // on halves of the training lists (docs/TRAINING.md).
-func TowerOptions(d Depth, set Set, rows int, o Options) Options {
+func TowerOptions(d Depth, set Set, learn []int, o Options) Options {
 	rate, steps := 1e-5, 1
 	if d == DepthLoRA {
 		rate, steps = 1e-3, fewestSteps
@@ -33,11 +33,20 @@ func TowerOptions(d Depth, set Set, rows int, o Options) Options {
 		}
 	}
 	o.Batch, o.LR = cmp.Or(o.Batch, 32), cmp.Or(o.LR, rate)
-	perEpoch := max(1, batches(rows, o.Batch))
+	perEpoch := max(1, batches(newRepeats(len(learn), set.Repeats(learn, o.Balance)).photos(), o.Batch))
 	o.Epochs = cmp.Or(o.Epochs, max(5, (steps+perEpoch-1)/perEpoch))
 	all := o.Epochs * perEpoch
 	o.ValidateEvery, o.Warmup = max(perEpoch, all/20), max(1, all/10)
 	return o
+}
+
+// DefaultBalance is the Options.Balance of a depth, for a set of labels. That of
+// low-rank updates was measured (docs/TRAINING.md).
+func DefaultBalance(d Depth, set Set) float64 {
+	if d == DepthLoRA && len(set.Labels) > 0 {
+		return 1
+	}
+	return 0
 }
 
 // DefaultLoRA is what is trained of a model that learns low-rank updates from a

@@ -21,7 +21,7 @@ func TestTowerOptions(t *testing.T) {
 		{"full", DepthFull, labels, 33, Options{}, 5, 10, 5, 1e-5},
 		{"said", DepthLoRA, labels, 33, Options{Epochs: 3, Batch: 11, LR: 0.5}, 3, 9, 3, 0.5},
 	} {
-		o := TowerOptions(c.depth, c.set, c.rows, c.o)
+		o := TowerOptions(c.depth, c.set, make([]int, c.rows), c.o)
 		if steps := o.total(c.rows); o.Epochs != c.epochs || steps != c.steps || steps/o.ValidateEvery != c.looks || o.LR != c.rate || o.Warmup < 1 {
 			t.Errorf("%s: %d steps, %+v", c.name, steps, o)
 		}

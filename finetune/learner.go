@@ -16,6 +16,9 @@ var ErrUnread = errors.New("no photo of the batch can be read")
 type Learner interface {
 	// Rows is the number of photos that are learned from; batches are of them.
 	Rows() int
+	// Repeats is how often an epoch has each row, once or more, for
+	// Options.Balance; nil stands for once each.
+	Repeats(balance float64) []float64
 	// Gradient adds the gradients of the loss of a batch of rows. It returns the
 	// loss, and the number of pairs that it is of. If it fails, no gradient is
 	// left; it is ErrUnread as long as photos of other batches may be readable.

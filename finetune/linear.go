@@ -242,6 +242,10 @@ func (l *Linear) images(photos []int) [][]float32 {
 // Rows implements Learner.
 func (l *Linear) Rows() int { return len(l.rows) }
 
+// Repeats implements Learner: each label has parameters of its own, which no other
+// label's photos move.
+func (l *Linear) Repeats(float64) []float64 { return nil }
+
 // Scalars implements Learner.
 func (l *Linear) Scalars() (logScale, bias float32) {
 	t, _ := l.read(l.t.w) // a failure is told by Gradient and Update

@@ -11,7 +11,8 @@ import (
 // Options are the numbers of a run. The zero value of a field that has a
 // default stands for the default.
 type Options struct {
-	// Steps is how many there are; or Epochs is how often every photo is seen.
+	// Steps is how many there are; or Epochs is how often every photo is seen, at
+	// least.
 	Steps  int `json:"steps,omitempty"`
 	Epochs int `json:"epochs,omitempty"`
 	// Batch is the most photos of a step. Those of an epoch are dealt out
@@ -29,6 +30,10 @@ type Options struct {
 	Clip float64 `json:"clip"`
 
 	Seed uint64 `json:"seed"` // of the order of the photos
+	// Balance is below how many times the mean frequency of labels one is rare:
+	// photos that show it are drawn more often, see Set.Repeats. 0: every photo once
+	// an epoch.
+	Balance float64 `json:"balance,omitempty"`
 	// ValidateEvery is the number of steps from a validation to the next; the
 	// last step always has one. Zero: only the last; negative: not even it.
 	ValidateEvery int `json:"validate_every"`
@@ -37,6 +42,10 @@ type Options struct {
 	// Checkpoints is how many are kept of a run, at least 4; default 8.
 	Checkpoints int `json:"checkpoints"`
 }
+
+// MostBalance is the highest balance of a run. From some number on all labels are
+// rare, and epochs only become longer.
+const MostBalance = 10
 
 // check fills in the defaults, with the number of steps for so many rows, and
 // says which number is out of range.
@@ -73,6 +82,7 @@ func (o Options) check(rows int) (Options, error) {
 		{o.Decay == 0 || positive(o.Decay) && o.LR*o.Decay < 1, "decay", o.Decay, "0 or more, and below 1 times the learning rate"},
 		{o.Beta1 >= 0 && o.Beta1 < 1, "beta1", o.Beta1, "from 0 to below 1"},
 		{o.Beta2 >= 0 && o.Beta2 < 1, "beta2", o.Beta2, "from 0 to below 1"},
+		{o.Balance >= 0 && o.Balance <= MostBalance, "balance", o.Balance, fmt.Sprintf("from 0 to %d", MostBalance)},
 		{positive(o.Eps), "eps", o.Eps, "above 0"},
 		{!math.IsNaN(o.Clip), "clip", o.Clip, "a norm"},
 		{o.CheckpointEvery > 0, "time between checkpoints", o.CheckpointEvery, "above 0"},
@@ -85,12 +95,12 @@ func (o Options) check(rows int) (Options, error) {
 	return o, nil
 }
 
-// total is the number of steps over so many rows.
-func (o Options) total(rows int) int {
+// total is the number of steps where an epoch has so many photos.
+func (o Options) total(photos int) int {
 	if o.Steps > 0 {
 		return o.Steps
 	}
-	return o.Epochs * batches(rows, o.Batch)
+	return o.Epochs * batches(photos, o.Batch)
 }
 
 // rate is the learning rate of a step, which counts from 1: it rises in equal

@@ -3,6 +3,7 @@ package finetune
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -12,40 +13,6 @@ import (
 	"testing"
 	"time"
 )
-
-// In each epoch every row comes once, in batches of nearly one size, and a
-// sampler that is put to a place goes on as one that came there.
-func TestSampler(t *testing.T) {
-	for _, c := range []struct{ rows, batch, smallest int }{{1, 1, 1}, {1, 9, 1}, {10, 4, 3}, {9, 8, 4}, {12, 4, 4}, {100, 33, 25}} {
-		s := sampler{rows: c.rows, batch: c.batch, seed: 7}
-		var orders [][]int
-		for epoch := range 3 {
-			var order []int
-			for range batches(c.rows, c.batch) {
-				other := sampler{rows: c.rows, batch: c.batch, seed: 7}
-				other.seek(s.at)
-				b := slices.Clone(s.next())
-				if !slices.Equal(other.next(), b) {
-					t.Fatalf("%+v: another batch from %+v on", c, s.at)
-				}
-				if len(b) < c.smallest || len(b) > c.batch {
-					t.Errorf("%+v: a batch of %d", c, len(b))
-				}
-				order = append(order, b...)
-			}
-			if s.at != (place{Epoch: epoch + 1}) {
-				t.Errorf("%+v: after epoch %d it is at %+v", c, epoch, s.at)
-			}
-			orders = append(orders, order)
-			if sorted := slices.Sorted(slices.Values(order)); len(slices.Compact(sorted)) != c.rows || sorted[0] != 0 || sorted[c.rows-1] != c.rows-1 {
-				t.Errorf("%+v: an epoch is %v", c, order)
-			}
-		}
-		if c.rows > 9 && slices.Equal(orders[0], orders[1]) {
-			t.Errorf("%+v: two epochs are alike", c)
-		}
-	}
-}
 
 // The rates are those of the recorded run.
 func TestRate(t *testing.T) {
@@ -121,6 +88,8 @@ func TestOptionsRefused(t *testing.T) {
 		"train: learning rate is -1; it must be above 0":                               func(o *Options) { o.LR = -1 },
 		"train: warm-up is -1; it must be 0 steps or more":                             func(o *Options) { o.Warmup = -1 },
 		"train: decay is 3; it must be 0 or more, and below 1 times the learning rate": func(o *Options) { o.Decay = 3 },
+		"train: balance is 11; it must be from 0 to 10":                                func(o *Options) { o.Balance = 11 },
+		"train: balance is NaN; it must be from 0 to 10":                               func(o *Options) { o.Balance = math.NaN() },
 		"train: beta2 is 1; it must be from 0 to below 1":                              func(o *Options) { o.Beta2 = 1 },
 		"train: time between checkpoints is -1s; it must be above 0":                   func(o *Options) { o.CheckpointEvery = -time.Second },
 		"train: checkpoints is 2; it must be at least 4":                               func(o *Options) { o.Checkpoints = 2 },
@@ -156,9 +125,9 @@ func TestSurplus(t *testing.T) {
 }
 
 // begun makes a run with checkpoints after the steps, and closes nothing.
-func begun(t *testing.T, dir string, after ...int) *Run {
+func begun(t *testing.T, dir string, o Options, after ...int) *Run {
 	t.Helper()
-	r, err := New(dir, newLine(), record(lineOptions))
+	r, err := New(dir, newLine(), record(o))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +157,7 @@ func trainTo(t *testing.T, r *Run, after ...int) {
 func TestRewind(t *testing.T) {
 	want, _ := train(t, "", lineOptions)
 	dir := filepath.Join(t.TempDir(), "run")
-	r := begun(t, dir, 10, 20, 30)
+	r := begun(t, dir, lineOptions, 10, 20, 30)
 	if err := r.Rewind(15); err == nil || err.Error() != "rewind: there is no checkpoint of step 15" {
 		t.Error(err)
 	}
@@ -210,10 +179,47 @@ func TestRewind(t *testing.T) {
 	}
 }
 
+// A run that repeats photos goes back, is taken up and branches as others do.
+func TestBalancedRunGoesOn(t *testing.T) {
+	o := lineOptions
+	o.Balance = 0.3
+	want, _ := train(t, "", o)
+	dir := filepath.Join(t.TempDir(), "run")
+	r := begun(t, dir, o, 5, 10, 20)
+	if err := errors.Join(r.Rewind(10), r.Close()); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Open(dir, newLine())
+	if err != nil || r.Step() != 10 || r.Steps() != 240 {
+		t.Fatalf("step %d of %d, %v", r.Step(), r.Steps(), err)
+	}
+	trainTo(t, r, 240)
+	r.Close()
+	if got := logged(t, dir); !reflect.DeepEqual(got, want) {
+		t.Error("a run that went back and was taken up is another one")
+	}
+	for balance, at := range map[float64]place{o.Balance: {Epoch: 1, Batch: 4}, 0: {Epoch: 2}} {
+		b := o
+		b.Balance = balance
+		branch := filepath.Join(t.TempDir(), "branch")
+		if r, err = Branch(branch, dir, 10, newLine(), record(b)); err != nil {
+			t.Fatal(err)
+		}
+		if r.at.Place != at {
+			t.Errorf("balance %g: it branches at %+v, want %+v", balance, r.at.Place, at)
+		}
+		trainTo(t, r, 40)
+		r.Close()
+		if got := logged(t, branch); balance == o.Balance && !reflect.DeepEqual(got, want[:40]) {
+			t.Error("a branch with the same options is another run")
+		}
+	}
+}
+
 // A run can be sent back while it trains.
 func TestRewindWhileTraining(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
-	r := begun(t, dir, 10)
+	r := begun(t, dir, lineOptions, 10)
 	back := make(chan error, 1)
 	sent := false
 	err := r.Train(context.Background(), Watch{Event: func(e Event) {
@@ -237,7 +243,7 @@ func TestRewindWhileTraining(t *testing.T) {
 func TestBranch(t *testing.T) {
 	want, _ := train(t, "", lineOptions)
 	dir := filepath.Join(t.TempDir(), "run")
-	begun(t, dir, 10, 20)
+	begun(t, dir, lineOptions, 10, 20)
 	same, other := filepath.Join(t.TempDir(), "same"), filepath.Join(t.TempDir(), "other")
 	r, err := Branch(same, dir, 10, newLine(), record(lineOptions))
 	if err != nil {
@@ -278,7 +284,7 @@ func TestBranch(t *testing.T) {
 
 func TestOpenRefuses(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
-	r := begun(t, dir, 10)
+	r := begun(t, dir, lineOptions, 10)
 	refuse := func(what, want string, err error) {
 		t.Helper()
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -317,7 +323,7 @@ func TestOpenRefuses(t *testing.T) {
 
 func TestDiscard(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
-	r := begun(t, dir, 10)
+	r := begun(t, dir, lineOptions, 10)
 	if err := Discard(dir); err == nil || !strings.Contains(err.Error(), "is being trained") {
 		t.Error(err)
 	}

@@ -17,6 +17,7 @@ type Plan struct {
 	Disk       int64 // bytes of all checkpoints, and of the one that is being written
 	Steps      int
 	PerEpoch   int // steps
+	Drawn      int // photos of an epoch, those that come twice counted twice
 
 	// Known after Measure.
 	First time.Duration // of the first epoch, in which photos are read
@@ -59,7 +60,8 @@ func NewPlan(c model.Config, prepare func(*model.Model) (*model.Trainer, error),
 			texts += len(label.Texts)
 		}
 	}
-	p := Plan{Steps: run.total(len(l.rows)), PerEpoch: batches(len(l.rows), run.Batch)}
+	epoch := newRepeats(len(l.rows), l.Repeats(run.Balance)).photos()
+	p := Plan{Steps: run.total(epoch), PerEpoch: batches(epoch, run.Batch), Drawn: epoch}
 	if p.Need, err = model.Foresee(c, prepare, photos, max(texts, 1), o.Micro); err != nil {
 		return Plan{}, err
 	}
@@ -76,7 +78,7 @@ func (p *Plan) Measure(ctx context.Context, l Learner, o Options) error {
 	if err != nil {
 		return err
 	}
-	s := sampler{rows: l.Rows(), batch: o.Batch, seed: o.Seed}
+	s := newSampler(l, o)
 	still := backend.Adam{Beta1: 0.9, Beta2: 0.95, Eps: 1, Scale: 1, Step: 1}
 	step := func(batch []int) (time.Duration, error) {
 		begun := time.Now()

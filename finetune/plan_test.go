@@ -2,6 +2,7 @@ package finetune
 
 import (
 	"context"
+	"math"
 	"strings"
 	"testing"
 
@@ -49,6 +50,18 @@ func TestPlan(t *testing.T) {
 	p, err = NewPlan(m.Config(), func(m *model.Model) (*model.Trainer, error) { return m.NewTrainer() }, labels, o, run)
 	if err != nil || p.PerEpoch != 2 { // of three photos something is known, the fourth is held back
 		t.Errorf("%+v, %v", p, err)
+	}
+	if p.Drawn != 3 {
+		t.Errorf("an epoch has %d photos", p.Drawn)
+	}
+	run.Batch, run.Balance = 2, 10 // two labels, a photo each
+	balanced, err := NewPlan(m.Config(), func(m *model.Model) (*model.Trainer, error) { return m.NewTrainer() }, labels, o, run)
+	want := 0.0
+	for _, f := range labels.Repeats([]int{0, 1, 2}, 10) {
+		want += f
+	}
+	if err != nil || want <= 4 || balanced.Drawn != int(math.Ceil(want)) || balanced.PerEpoch != (balanced.Drawn+1)/2 || balanced.Steps != 5*balanced.PerEpoch {
+		t.Errorf("rare labels drawn more often, %g photos: %+v, %v", want, balanced, err)
 	}
 	run.Batch = 0
 	if _, err := NewPlan(m.Config(), prepare, set, o, run); err == nil {

@@ -103,7 +103,8 @@ func Branch(dir, from string, step int, l Learner, r Record) (*Run, error) {
 	if run.at, err = readCheckpoint(filepath.Join(from, checkpointFolder), step, l); err != nil {
 		return nil, fmt.Errorf("branch off %s: %w", from, err)
 	}
-	if run.record.Photos != old.Photos || run.record.Options.Batch != old.Options.Batch {
+	now, was := run.record.Options, old.Options
+	if run.record.Photos != old.Photos || now.Batch != was.Batch || now.Balance != was.Balance {
 		run.at.Place = place{Epoch: run.at.Place.Epoch + 1} // what is left of an epoch is cut otherwise
 	}
 	run.batches.seek(run.at.Place)
@@ -133,9 +134,10 @@ func prepare(l Learner, r *Record) (*Run, error) {
 	if r.Begun.IsZero() {
 		r.Begun = time.Now().UTC().Truncate(time.Second)
 	}
+	batches := newSampler(l, r.Options)
 	return &Run{
-		record: *r, steps: r.Options.total(rows), learner: l, control: control{change: make(chan struct{}, 1)},
-		batches: sampler{rows: rows, batch: r.Options.Batch, seed: r.Options.Seed},
+		record: *r, steps: r.Options.total(batches.repeats.photos()), learner: l, batches: batches,
+		control: control{change: make(chan struct{}, 1)},
 	}, nil
 }
 

@@ -47,6 +47,17 @@ func (l *line) values(b backend.Buf) []float32 {
 
 func (l *line) Rows() int { return len(l.x) }
 
+func (l *line) Repeats(balance float64) []float64 {
+	if balance == 0 {
+		return nil
+	}
+	factors := make([]float64, len(l.x))
+	for i := range factors {
+		factors[i] = 1 + balance*float64(i)
+	}
+	return factors
+}
+
 func (l *line) Gradient(ctx context.Context, batch []int) (float64, int, error) {
 	if l.calls++; l.held != nil {
 		l.held(l.calls)

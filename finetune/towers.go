@@ -139,6 +139,9 @@ func average(rows [][]float32) model.Embedding {
 // Rows implements Learner.
 func (l *Towers) Rows() int { return len(l.rows) }
 
+// Repeats implements Learner.
+func (l *Towers) Repeats(balance float64) []float64 { return l.set.Repeats(l.rows, balance) }
+
 // Gradient implements Learner.
 func (l *Towers) Gradient(ctx context.Context, batch []int) (loss float64, pairs int, err error) {
 	photos := make([]int, len(batch))

@@ -124,7 +124,7 @@ func (r trialRun) lora(o Options, holdOut bool) (s Scores, better bool) {
 	}
 	before := validate(r.T, l)
 	o.Seed = r.seed
-	o = TowerOptions(DepthLoRA, d.Set, l.Rows(), o)
+	o = TowerOptions(DepthLoRA, d.Set, l.rows, o)
 	o.ValidateEvery = 0
 	run, err := New("", l, record(o))
 	if err != nil {
