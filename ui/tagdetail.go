@@ -191,6 +191,9 @@ func (m *root) storyLines(w int) []string {
 			lines = append(lines, l.fit(w))
 		}
 	}
+	if d.plan.Refused != "" {
+		tell("✗", "refused", d.plan.Refused)
+	}
 	for _, s := range d.stories {
 		tell(s.sign, s.Tag, s.words())
 	}

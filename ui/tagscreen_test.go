@@ -392,6 +392,14 @@ func TestExport(t *testing.T) {
 	}
 }
 
+// TestWhyRefused: of a photo whose sidecar is broken the page says that, and does
+// not say that anything would be written.
+func TestWhyRefused(t *testing.T) {
+	dir := photos(t, 4)
+	writeSidecars(t, dir)
+	tagger(t, 120, 40, dir, t.TempDir()).press("end", "tab", "y", "esc", "space", "t", "e").has("why: ", "✗ refused", "1 photo refused").hasNot("made to agree")
+}
+
 // TestScope: the page is of the marked photos or, without any, of those listed.
 func TestScope(t *testing.T) {
 	d := tagger(t, 120, 40, photos(t, 8), t.TempDir()).press("t", "m").has("8 sidecars", "8 of 8 photos listed")
