@@ -44,7 +44,7 @@ func TowerOptions(d Depth, set Set, learn []int, o Options) Options {
 // low-rank updates was measured (docs/TRAINING.md).
 func DefaultBalance(d Depth, set Set) float64 {
 	if d == DepthLoRA && len(set.Labels) > 0 {
-		return 1
+		return 2
 	}
 	return 0
 }

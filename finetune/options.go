@@ -44,7 +44,7 @@ type Options struct {
 }
 
 // MostBalance is the highest balance of a run. From some number on all labels are
-// rare, and epochs only become longer.
+// rare, and nothing changes any more.
 const MostBalance = 10
 
 // check fills in the defaults, with the number of steps for so many rows, and

@@ -3,6 +3,7 @@ package finetune
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 )
 
 // A sampler deals rows out in batches: in each epoch every row once, or as often
@@ -104,11 +105,11 @@ func (r repeats) order(rng *rand.Rand) []int {
 // seen more often (repeat-factor sampling: Gupta, Dollár & Girshick 2019, section
 // 4.1): the most, over the labels that a photo shows, of max(1, √(t/f)), where f is
 // the part of these photos that show the label. The paper's t is a constant of its
-// data; here it is balance times the mean f of the labels that any photo shows, so
-// that labels as frequent as each other repeat nothing, however many they are. A
-// balance of 0 repeats nothing: nil.
+// data; here it is balance times the mean f of the labels that any photo shows, and
+// all is divided by the least: labels as frequent as each other repeat nothing,
+// however many they are. A balance of 0 repeats nothing: nil.
 func (s Set) Repeats(photos []int, balance float64) []float64 {
-	if balance == 0 {
+	if balance == 0 || len(photos) == 0 {
 		return nil
 	}
 	shown := make([]int, len(s.Labels))
@@ -134,6 +135,10 @@ func (s Set) Repeats(photos []int, balance float64) []float64 {
 				factors[row] = max(factors[row], math.Sqrt(rare/float64(shown[k.Label])))
 			}
 		}
+	}
+	least := slices.Min(factors)
+	for row := range factors {
+		factors[row] /= least
 	}
 	return factors
 }

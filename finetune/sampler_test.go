@@ -135,7 +135,7 @@ func TestRepeatsNothingWhereBalanced(t *testing.T) {
 	for i := range 30 {
 		photos, s.Photos = append(photos, i), append(s.Photos, Photo{Known: []Known{{Label: i % 3, Value: 1}}})
 	}
-	if got := s.Repeats(photos, 1); slices.Max(got) != 1 || slices.Min(got) != 1 {
+	if got := s.Repeats(photos, 2); slices.Max(got) != 1 || slices.Min(got) != 1 {
 		t.Error(got)
 	}
 }
