@@ -38,12 +38,14 @@ func newMemory(n int) *memory {
 
 // move puts what is behind the addresses of one page behind those of another,
 // which has nothing; the first has nothing then. If the system does not do it,
-// the page goes back to it.
+// the page goes back to it; it may have taken the second's addresses away by then.
 func move(to, from []float32) bool {
 	_, _, errno := syscall.Syscall6(syscall.SYS_MREMAP, uintptr(unsafe.Pointer(&from[0])), hugePage, hugePage,
 		unix.MREMAP_MAYMOVE|unix.MREMAP_FIXED|unix.MREMAP_DONTUNMAP, uintptr(unsafe.Pointer(&to[0])), 0)
 	if errno != 0 {
 		_ = syscall.Madvise(raw(from), syscall.MADV_DONTNEED)
+		_, _, _ = syscall.Syscall6(syscall.SYS_MMAP, uintptr(unsafe.Pointer(&to[0])), hugePage, syscall.PROT_READ|syscall.PROT_WRITE,
+			syscall.MAP_PRIVATE|syscall.MAP_ANON|syscall.MAP_FIXED, ^uintptr(0), 0)
 	}
 	return errno == 0
 }
