@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"sigla/finetune"
 	"sigla/ui"
@@ -68,38 +69,42 @@ sigla train --replay`,
 			return a.runTrain(ctx, args, opt)
 		}),
 	}
-	f := cmd.Flags()
-	s := &opt.setup
-	f.StringVar(&opt.depth, "depth", string(finetune.DepthHead), "what learns: "+strings.Join(depthNames(), ", "))
-	var known knowledgeOptions
+	known := opt.flags(cmd.Flags())
+	cmd.MarkFlagsMutuallyExclusive("resume", "replay", "list", "dry-run")
+	cmd.PreRun = func(*cobra.Command, []string) {
+		opt.setup.Tags, opt.setup.Complete = known.tags, known.complete
+		if cmd.Flags().Changed("balance") {
+			opt.setup.Balance = &opt.balance
+		}
+	}
+	return cmd
+}
+
+// flags are the command's.
+func (o *trainOptions) flags(f *pflag.FlagSet) *knowledgeOptions {
+	s, known := &o.setup, &knowledgeOptions{}
+	f.StringVar(&o.depth, "depth", string(finetune.DepthHead), "what learns: "+strings.Join(depthNames(), ", "))
 	known.add(f)
-	f.StringVar(&opt.head, "head", headKinds[0], "with depth head: linear learns a label's vector, prototype moves it towards the mean of its photos")
+	f.StringVar(&o.head, "head", headKinds[0], "with depth head: linear learns a label's vector, prototype moves it towards the mean of its photos")
 	f.StringVar((*string)(&s.Aim), "fit-threshold", "", "move each label's threshold: f1 to where F1 is best, a number as 0.9 to where that share of what is tagged is right (they stay)")
 	f.IntVar(&s.Epochs, "epochs", 0, "how often every photo is seen (the depth's own)")
 	f.IntVar(&s.Batch, "batch", 0, "photos of a step (the depth's own)")
 	f.IntVar(&s.Rank, "rank", 0, "with lora: rank of the updates (8)")
 	f.Float64Var(&s.Rate, "rate", 0, "learning rate at its highest (the depth's own)")
 	f.StringArrayVar(&s.Tensors, "tensors", nil, "with full: which tensors learn, by patterns on their names, as 'text_model.*'; '!…' takes out; may be repeated (all)")
-	f.Float64Var(&opt.balance, "balance", -1, "with lora and full: labels rarer than this times the mean are drawn more often, the rarer the more; 0: none (the depth's own)")
+	f.Float64Var(&o.balance, "balance", -1, "with lora and full: labels rarer than this times the mean are drawn more often, the rarer the more; 0: none (the depth's own)")
 	f.Uint64Var(&s.Seed, "seed", 0, "seed of the split and of the order of the photos")
 	f.BoolVar(&s.DecayAll, "decay-all", false, "with lora and full: weights decay whatever their shape")
-	f.StringVar(&opt.name, "name", "", "what the adapter is called (the run's name)")
-	f.StringVar(&opt.log, "log", "", "write the events to this file, too")
-	f.StringVar(&opt.merge, "merge", "", "write the model with what was learned as a checkpoint to this new folder, too")
-	f.BoolVar(&opt.dryRun, "dry-run", false, "say what it would learn from and take, and learn nothing")
-	f.StringVar(&opt.resume, "resume", "", "go on with a run that was interrupted: its name, or the newest")
-	f.StringVar(&opt.replay, "replay", "", "show a run of the past: its name or folder, or the newest")
-	f.BoolVar(&opt.list, "list", false, "list the runs")
+	f.StringVar(&o.name, "name", "", "what the adapter is called (the run's name)")
+	f.StringVar(&o.log, "log", "", "write the events to this file, too")
+	f.StringVar(&o.merge, "merge", "", "write the model with what was learned as a checkpoint to this new folder, too")
+	f.BoolVar(&o.dryRun, "dry-run", false, "say what it would learn from and take, and learn nothing")
+	f.StringVar(&o.resume, "resume", "", "go on with a run that was interrupted: its name, or the newest")
+	f.StringVar(&o.replay, "replay", "", "show a run of the past: its name or folder, or the newest")
+	f.BoolVar(&o.list, "list", false, "list the runs")
 	f.Lookup("balance").DefValue = "0" // which help leaves out
 	f.Lookup("resume").NoOptDefVal, f.Lookup("replay").NoOptDefVal = newestRun, newestRun
-	cmd.MarkFlagsMutuallyExclusive("resume", "replay", "list", "dry-run")
-	cmd.PreRun = func(*cobra.Command, []string) {
-		s.Tags, s.Complete = known.tags, known.complete
-		if f.Changed("balance") {
-			s.Balance = &opt.balance
-		}
-	}
-	return cmd
+	return known
 }
 
 func depthNames() []string {
