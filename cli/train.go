@@ -93,13 +93,16 @@ sigla train --replay`,
 	f.Lookup("balance").DefValue = "0" // which help leaves out
 	f.Lookup("resume").NoOptDefVal, f.Lookup("replay").NoOptDefVal = newestRun, newestRun
 	cmd.MarkFlagsMutuallyExclusive("resume", "replay", "list", "dry-run")
-	cmd.PreRun = func(*cobra.Command, []string) {
-		s.Tags, s.Complete = known.tags, known.complete
-		if f.Changed("balance") {
-			s.Balance = &opt.balance
-		}
-	}
+	cmd.PreRun = func(cmd *cobra.Command, _ []string) { opt.take(cmd, known) }
 	return cmd
+}
+
+// take has the setup be what the flags say.
+func (o *trainOptions) take(cmd *cobra.Command, known knowledgeOptions) {
+	o.setup.Tags, o.setup.Complete = known.tags, known.complete
+	if cmd.Flags().Changed("balance") {
+		o.setup.Balance = &o.balance
+	}
 }
 
 func depthNames() []string {
