@@ -53,10 +53,8 @@ func TestPlan(t *testing.T) {
 	}
 	run.Batch, run.Balance = 2, 10 // two labels, a photo each
 	balanced, err := NewPlan(m.Config(), func(m *model.Model) (*model.Trainer, error) { return m.NewTrainer() }, labels, o, run)
-	want := 0.0
-	for _, f := range labels.Repeats([]int{0, 1, 2}, 10) {
-		want += f
-	}
+	factors := labels.Repeats([]int{0, 1, 2}, 10)
+	want := factors[0] + factors[1] + factors[2]
 	if err != nil || want <= 4 || balanced.Drawn != int(math.Ceil(want)) || balanced.PerEpoch != (balanced.Drawn+1)/2 || balanced.Steps != 5*balanced.PerEpoch {
 		t.Errorf("rare labels drawn more often, %g photos: %+v, %v", want, balanced, err)
 	}
