@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"sigla/finetune"
 	"sigla/ui"
@@ -48,7 +49,7 @@ The depths: calibrate learns how surely each label is said; head, besides, where
 
 What was learned is kept as an adapter: sigla adapters lists them, --adapter uses one, sigla adapters NAME --use makes it the default. The model itself is never changed.
 
-The run is written to a folder below $XDG_DATA_HOME/sigla/runs, with checkpoints: an interrupted one ends with one and --resume goes on. Where standard output is no terminal it has an event a line: {"step","steps","loss","t_prime","temperature","bias","lr","grad_norm","pairs_per_s","seconds"} and, after a look at the photos held back, "validation"; the last line is {"result":{"adapter","before","after","gate"}}.`,
+The run is written to a folder below $XDG_DATA_HOME/sigla/runs, with checkpoints: an interrupted one ends with one and --resume goes on. Where standard output is no terminal it has an event a line: {"step","steps","loss","t_prime","temperature","bias","lr","grad_norm","pairs_per_s","seconds"} and, after a look at the photos held back, "validation", after the failure of a device, "note"; the last line is {"result":{"adapter","before","after","gate"}}, with --fit-threshold "thresholds" besides.`,
 		Example: `sigla train Pictures
 sigla train Pictures --depth calibrate --complete
 sigla train Pictures --tags tags.csv --dry-run
@@ -68,41 +69,42 @@ sigla train --replay`,
 			return a.runTrain(ctx, args, opt)
 		}),
 	}
-	f := cmd.Flags()
-	s := &opt.setup
-	f.StringVar(&opt.depth, "depth", string(finetune.DepthHead), "what learns: "+strings.Join(depthNames(), ", "))
-	var known knowledgeOptions
+	known := opt.flags(cmd.Flags())
+	cmd.MarkFlagsMutuallyExclusive("resume", "replay", "list", "dry-run")
+	cmd.PreRun = func(*cobra.Command, []string) {
+		opt.setup.Tags, opt.setup.Complete = known.tags, known.complete
+		if cmd.Flags().Changed("balance") {
+			opt.setup.Balance = &opt.balance
+		}
+	}
+	return cmd
+}
+
+// flags are the command's.
+func (o *trainOptions) flags(f *pflag.FlagSet) *knowledgeOptions {
+	s, known := &o.setup, &knowledgeOptions{}
+	f.StringVar(&o.depth, "depth", string(finetune.DepthHead), "what learns: "+strings.Join(depthNames(), ", "))
 	known.add(f)
-	f.StringVar(&opt.head, "head", headKinds[0], "with depth head: linear learns a label's vector, prototype moves it towards the mean of its photos")
+	f.StringVar(&o.head, "head", headKinds[0], "with depth head: linear learns a label's vector, prototype moves it towards the mean of its photos")
 	f.StringVar((*string)(&s.Aim), "fit-threshold", "", "move each label's threshold: f1 to where F1 is best, a number as 0.9 to where that share of what is tagged is right (they stay)")
 	f.IntVar(&s.Epochs, "epochs", 0, "how often every photo is seen (the depth's own)")
 	f.IntVar(&s.Batch, "batch", 0, "photos of a step (the depth's own)")
 	f.IntVar(&s.Rank, "rank", 0, "with lora: rank of the updates (8)")
 	f.Float64Var(&s.Rate, "rate", 0, "learning rate at its highest (the depth's own)")
 	f.StringArrayVar(&s.Tensors, "tensors", nil, "with full: which tensors learn, by patterns on their names, as 'text_model.*'; '!…' takes out; may be repeated (all)")
-	f.Float64Var(&opt.balance, "balance", -1, "with lora and full: labels rarer than this times the mean are drawn more often, the rarer the more; 0: none (the depth's own)")
+	f.Float64Var(&o.balance, "balance", -1, "with lora and full: labels rarer than this times the mean are drawn more often, the rarer the more; 0: none (the depth's own)")
 	f.Uint64Var(&s.Seed, "seed", 0, "seed of the split and of the order of the photos")
 	f.BoolVar(&s.DecayAll, "decay-all", false, "with lora and full: weights decay whatever their shape")
-	f.StringVar(&opt.name, "name", "", "what the adapter is called (the run's name)")
-	f.StringVar(&opt.log, "log", "", "write the events to this file, too")
-	f.StringVar(&opt.merge, "merge", "", "write the model with what was learned as a checkpoint to this new folder, too")
-	f.BoolVar(&opt.dryRun, "dry-run", false, "say what it would learn from and take, and learn nothing")
-	f.StringVar(&opt.resume, "resume", "", "go on with a run that was interrupted: its name, or the newest")
-	f.StringVar(&opt.replay, "replay", "", "show a run of the past: its name or folder, or the newest")
-	f.BoolVar(&opt.list, "list", false, "list the runs")
+	f.StringVar(&o.name, "name", "", "what the adapter is called (the run's name)")
+	f.StringVar(&o.log, "log", "", "write the events to this file, too")
+	f.StringVar(&o.merge, "merge", "", "write the model with what was learned as a checkpoint to this new folder, too")
+	f.BoolVar(&o.dryRun, "dry-run", false, "say what it would learn from and take, and learn nothing")
+	f.StringVar(&o.resume, "resume", "", "go on with a run that was interrupted: its name, or the newest")
+	f.StringVar(&o.replay, "replay", "", "show a run of the past: its name or folder, or the newest")
+	f.BoolVar(&o.list, "list", false, "list the runs")
 	f.Lookup("balance").DefValue = "0" // which help leaves out
 	f.Lookup("resume").NoOptDefVal, f.Lookup("replay").NoOptDefVal = newestRun, newestRun
-	cmd.MarkFlagsMutuallyExclusive("resume", "replay", "list", "dry-run")
-	cmd.PreRun = func(cmd *cobra.Command, _ []string) { opt.take(cmd, known) }
-	return cmd
-}
-
-// take has the setup be what the flags say.
-func (o *trainOptions) take(cmd *cobra.Command, known knowledgeOptions) {
-	o.setup.Tags, o.setup.Complete = known.tags, known.complete
-	if cmd.Flags().Changed("balance") {
-		o.setup.Balance = &o.balance
-	}
+	return known
 }
 
 func depthNames() []string {
@@ -188,7 +190,7 @@ func (a *app) runTrain(ctx context.Context, args []string, opt *trainOptions) (e
 	if err != nil {
 		return err
 	}
-	l.warnPhoto, l.hint = a.fail, "--complete says that absent tags are wrong"
+	l.warnPhoto, l.hint = once(a.fail), "--complete says that absent tags are wrong"
 	return a.teach(ctx, l, dir, opt)
 }
 
@@ -330,7 +332,11 @@ func planText(p ui.TrainPlan) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s on %s, from %s\n", p.Depth, p.Data, printable(p.From))
 	if p.Learned < p.Data.Labels {
-		fmt.Fprintf(&b, "%d of %d labels have photos that show them and photos that do not: only those learn\n", p.Learned, p.Data.Labels)
+		others := "only those learn"
+		if p.Depth == finetune.DepthLoRA || p.Depth == finetune.DepthFull {
+			others = "the others teach the towers one side alone"
+		}
+		fmt.Fprintf(&b, "%d of %d labels have photos that show them and photos that do not: %s\n", p.Learned, p.Data.Labels, others)
 	}
 	fmt.Fprintf(&b, "%d photos are held back; %d steps", p.Held, p.Steps)
 	if p.Time > 0 {
