@@ -114,7 +114,8 @@ func TestTrainInterrupted(t *testing.T) {
 		t.Fatalf("%d events, %v", len(told), err)
 	}
 	last := told[len(told)-1].Step
-	if steps, err := finetune.Checkpoints(runs[0]); err != nil || steps[len(steps)-1] != last {
+	// A step whose look at the photos was interrupted has its event when that is done.
+	if steps, err := finetune.Checkpoints(runs[0]); err != nil || steps[len(steps)-1] != last && steps[len(steps)-1] != last+1 {
 		t.Errorf("checkpoints %v, %v; it ended at step %d", steps, err, last)
 	}
 	status, out, errs := u.run("train", "--resume")
