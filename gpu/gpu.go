@@ -5,7 +5,7 @@
 // One goroutine, locked to its thread for life, owns the context. Operations
 // append commands, which go to it in slices, and return at once; only Read waits,
 // and a Write when 32 MiB that were written are not with the device yet.
-// Every dispatch is followed by a barrier, so commands see what those before them
+// A barrier stands in front of every command, so that it sees what those before it
 // wrote. A failure sticks and comes back from the next Read.
 //
 // Sums run in float32 in a fixed order, so one driver gives the same bits every

@@ -196,8 +196,19 @@ func Resize[T any](id uint32, data []T) {
 // DeleteBuffer frees a buffer.
 func DeleteBuffer(id uint32) { api.DeleteBuffers(1, &id) }
 
+// What a shader does to buffers is in no order with what comes before or after it
+// but for barriers, which stand in front of everything here that reads or writes:
+// transferred for a command that moves memory, shaded for a dispatch. That counts
+// also for a dispatch that writes what was cleared or copied to: it may be first
+// (OpenGL 4.3, 7.12.2).
+const (
+	transferred = api.BUFFER_UPDATE_BARRIER_BIT
+	shaded      = api.SHADER_STORAGE_BARRIER_BIT
+)
+
 // Clear writes zeros; both numbers are multiples of 4.
 func Clear(id uint32, offset, bytes int) {
+	api.MemoryBarrier(transferred)
 	api.BindBuffer(api.SHADER_STORAGE_BUFFER, id)
 	zero := float32(0)
 	api.ClearBufferSubData(api.SHADER_STORAGE_BUFFER, api.R32F, offset, bytes, api.RED, api.FLOAT, unsafe.Pointer(&zero))
@@ -205,6 +216,7 @@ func Clear(id uint32, offset, bytes int) {
 
 // Write copies values into a buffer.
 func Write(id uint32, offset int, x []float32) {
+	api.MemoryBarrier(transferred)
 	api.BindBuffer(api.SHADER_STORAGE_BUFFER, id)
 	api.BufferSubData(api.SHADER_STORAGE_BUFFER, offset, 4*len(x), unsafe.Pointer(unsafe.SliceData(x)))
 }
@@ -228,6 +240,7 @@ func NewMapped(n int) (uint32, []float32) {
 
 // Copy copies bytes from a buffer into another, on the device.
 func Copy(to uint32, offset int, from uint32, at, bytes int) {
+	api.MemoryBarrier(transferred)
 	api.BindBuffer(api.COPY_READ_BUFFER, from)
 	api.BindBuffer(api.COPY_WRITE_BUFFER, to)
 	api.CopyBufferSubData(api.COPY_READ_BUFFER, api.COPY_WRITE_BUFFER, at, offset, bytes)
@@ -235,7 +248,7 @@ func Copy(to uint32, offset int, from uint32, at, bytes int) {
 
 // Read waits for what was issued and copies out of a buffer.
 func Read[T any](x []T, id uint32, offset int) {
-	api.MemoryBarrier(api.BUFFER_UPDATE_BARRIER_BIT)
+	api.MemoryBarrier(transferred)
 	api.BindBuffer(api.SHADER_STORAGE_BUFFER, id)
 	var t T
 	api.GetBufferSubData(api.SHADER_STORAGE_BUFFER, offset, len(x)*int(unsafe.Sizeof(t)), unsafe.Pointer(unsafe.SliceData(x)))
@@ -271,10 +284,10 @@ func Ints(location int, x []int32) { api.Uniform1iv(int32(location), int32(len(x
 // Floats sets an array of uniforms.
 func Floats(location int, x []float32) { api.Uniform1fv(int32(location), int32(len(x)), &x[0]) }
 
-// Dispatch runs work groups, and lets what comes after see what they wrote.
+// Dispatch runs work groups, which see what was written before.
 func Dispatch(x, y int) {
+	api.MemoryBarrier(shaded)
 	api.DispatchCompute(uint32(x), uint32(y), 1)
-	api.MemoryBarrier(api.SHADER_STORAGE_BARRIER_BIT | api.BUFFER_UPDATE_BARRIER_BIT)
 }
 
 // A Fence stands behind what was issued before it.
