@@ -38,18 +38,18 @@ vec4 right4(int i, int have) {
 
 // The blocks of a step, those of a before those of b. Those whose rows go along k
 // are numbered along k, others across, so that neighbours read what lies together.
-const int BM = RM * TY, BN = RN * TX, DEEP = BK / 4;
-const int BLOCKS_A = DEEP * BM / 4, BLOCKS = BLOCKS_A + DEEP * BN / 4;
-const int PER = (BLOCKS + TX * TY - 1) / (TX * TY); // blocks an invocation
+const uint BM = RM * TY, BN = RN * TX, DEEP = BK / 4;
+const uint BLOCKS_A = DEEP * BM / 4, BLOCKS = BLOCKS_A + DEEP * BN / 4;
+const uint PER = (BLOCKS + TX * TY - 1) / (TX * TY); // blocks an invocation
 #ifdef TRANS_A
-ivec2 placeA(int i) { return ivec2(i / (BM / 4), i % (BM / 4)); } // k and m, by four
+ivec2 placeA(uint i) { return ivec2(i / (BM / 4), i % (BM / 4)); } // k and m, by four
 #else
-ivec2 placeA(int i) { return ivec2(i % DEEP, i / DEEP); }
+ivec2 placeA(uint i) { return ivec2(i % DEEP, i / DEEP); }
 #endif
 #ifdef TRANS_B
-ivec2 placeB(int i) { return ivec2(i % DEEP, i / DEEP); }
+ivec2 placeB(uint i) { return ivec2(i % DEEP, i / DEEP); }
 #else
-ivec2 placeB(int i) { return ivec2(i / (BN / 4), i % (BN / 4)); }
+ivec2 placeB(uint i) { return ivec2(i / (BN / 4), i % (BN / 4)); }
 #endif
 
 // The column more makes neighbours that store along k meet in half of the banks
@@ -61,8 +61,8 @@ int row, col, end; // of the group: first row and column; where its k end
 mat4 block[PER];   // a row for each k
 
 void fetch(int k0) {
-    for (int p = 0; p < PER; p++) {
-        int i = int(gl_LocalInvocationIndex) + p * TX * TY;
+    for (uint p = 0; p < PER; p++) {
+        uint i = gl_LocalInvocationIndex + p * TX * TY;
         if (i < BLOCKS_A) {
             ivec2 at = placeA(i) * 4;
             int k = k0 + at.x, m = row + at.y;
@@ -92,8 +92,8 @@ void fetch(int k0) {
 }
 
 void share() {
-    for (int p = 0; p < PER; p++) {
-        int i = int(gl_LocalInvocationIndex) + p * TX * TY;
+    for (uint p = 0; p < PER; p++) {
+        uint i = gl_LocalInvocationIndex + p * TX * TY;
         if (i < BLOCKS_A) {
             ivec2 at = placeA(i);
             sa[4 * at.x][at.y] = block[p][0];
@@ -123,18 +123,12 @@ void write(int r, int c, vec4 v, int to) {
     if (r >= n[0] || c >= n[1]) return;
     int at = to + r * n[1] + c;
 #ifdef VEC
-#ifdef BIAS
-    v += vec4(bias[off[3] + c], bias[off[3] + c + 1], bias[off[3] + c + 2], bias[off[3] + c + 3]);
-#endif
 #ifdef ACCUMULATE
-    v += dst[at / 4];
+    v += dst[at >> 2];
 #endif
-    dst[at / 4] = v;
+    dst[at >> 2] = v;
 #else
     for (int i = 0; i < min(4, n[1] - c); i++) {
-#ifdef BIAS
-        v[i] += bias[off[3] + c + i];
-#endif
 #ifdef ACCUMULATE
         v[i] += dst[at + i];
 #endif
@@ -143,11 +137,21 @@ void write(int r, int c, vec4 v, int to) {
 #endif
 }
 
+// added is what bias adds to four columns from c on.
+vec4 added(int c) {
+#ifdef BIAS
+    ivec4 at = off[3] + min(c + ivec4(0, 1, 2, 3), n[1] - 1);
+    return vec4(bias[at.x], bias[at.y], bias[at.z], bias[at.w]);
+#else
+    return vec4(0.0);
+#endif
+}
+
 void main() {
     int tx = int(gl_LocalInvocationID.x), ty = int(gl_LocalInvocationID.y);
     int part = int(gl_WorkGroupID.y) / n[7], from = n[4] + part * n[6];
-    row = n[3] + int(gl_WorkGroupID.y) % n[7] * BM;
-    col = int(gl_WorkGroupID.x) * BN;
+    row = n[3] + int(gl_WorkGroupID.y) % n[7] * int(BM);
+    col = int(gl_WorkGroupID.x * BN);
     end = min(n[5], from + n[6]);
     vec4 sum[RM][RN / 4];
     for (int i = 0; i < RM; i++)
@@ -178,7 +182,9 @@ void main() {
         }
     }
     int to = off[0] + part * n[0] * n[1];
-    for (int i = 0; i < RM; i++)
-        for (int j = 0; j < RN / 4; j++)
-            write(row + (i / 4 * TY + ty) * 4 + i % 4, col + (j * TX + tx) * 4, sum[i][j], to);
+    for (int j = 0; j < RN / 4; j++) {
+        int c = col + (j * TX + tx) * 4;
+        vec4 more = added(c);
+        for (int i = 0; i < RM; i++) write(row + (i / 4 * TY + ty) * 4 + i % 4, c, sum[i][j] + more, to);
+    }
 }
