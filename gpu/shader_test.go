@@ -129,6 +129,12 @@ func programs(t *testing.T) (keys []string) {
 	return keys
 }
 
+// sourceOf is the file and the text of a program.
+func sourceOf(key string) (file, source string) {
+	words := strings.Split(strings.TrimSuffix(key, "\n"), "\n")
+	return words[0], shaders.Source(words[0], words[1:]...)
+}
+
 // Every program that an engine makes is valid GLSL to the reference compiler,
 // which refuses what Mesa lets pass.
 func TestShadersAreValid(t *testing.T) {
@@ -140,15 +146,11 @@ func TestShadersAreValid(t *testing.T) {
 	used, dir, said := make(map[string]bool), t.TempDir(), make(map[string]string)
 	args := []string{}
 	for i, key := range keys {
-		file, defines, _ := strings.Cut(key, "\n")
+		file, source := sourceOf(key)
 		used[file] = true
-		var list []string
-		if defines != "" {
-			list = strings.Split(defines, "\n")
-		}
 		path := filepath.Join(dir, fmt.Sprintf("%d.comp", i))
-		said[path] = fmt.Sprintf("%s.comp %q", file, list)
-		if err := os.WriteFile(path, []byte(shaders.Source(file, list...)), 0o644); err != nil {
+		said[path] = fmt.Sprintf("%q", key)
+		if err := os.WriteFile(path, []byte(source), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		args = append(args, path)

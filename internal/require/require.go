@@ -1,6 +1,6 @@
 // Package require gives tests what a machine may lack. A test that needs it is
 // skipped where it is missing and says so; where SIGLA_REQUIRE lists it
-// ("data,exiftool,gl,glslang,mingw,pillow,pty,turbojpeg"), as continuous integration does, the test fails instead.
+// ("data,exiftool,gl,glslang,mingw,pillow,pty,radv,turbojpeg"), as continuous integration does, the test fails instead.
 package require
 
 import (
