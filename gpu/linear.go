@@ -4,6 +4,7 @@ package gpu
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"sigla/backend"
@@ -30,12 +31,43 @@ const deepest = 30_000
 // SumRows implements backend.Backend.
 func (e *engine) SumRows(dst, x backend.Buf, rows, cols int) {
 	backend.CheckSumRows(dst, x, rows, cols)
-	const most = 8 * deepest // an invocation sums each eighth row
-	for r := 0; r < rows; r += most {
-		m := min(most, rows-r)
-		e.run(kernel{file: "columns", bufs: []backend.Buf{dst, x.Slice(r*cols, m*cols)},
-			sizes: ints(m, cols)}.spread((cols + 31) / 32))
+	e.columns(kernel{file: "columns", bufs: []backend.Buf{dst, x}}, rows, cols, 0)
+}
+
+// columns runs a kernel that adds sums over rows to what the bindings of results
+// have. Many rows are cut into parts, which are summed after: columns alone are too
+// few to keep a device busy. How they are cut depends on their number only.
+func (e *engine) columns(k kernel, rows, cols int, results ...int) {
+	const (
+		least = 256  // rows a part
+		most  = 1024 // parts
+	)
+	each := max(least, (rows+most-1)/most)
+	parts := (rows + each - 1) / each
+	k.sizes = ints(rows, cols, each)
+	k.x, k.y = (cols+31)/32, parts
+	if parts < 2 {
+		e.run(k)
+		return
 	}
+	k.defines = append(k.defines, "PARTIAL")
+	dst := slices.Clone(k.bufs)
+	for _, i := range results {
+		k.bufs[i] = e.temporary(fmt.Sprint("columns ", i), parts*cols)
+	}
+	e.run(k)
+	for _, i := range results {
+		e.sumParts(dst[i], k.bufs[i], parts, true)
+	}
+}
+
+// sumParts sums vectors that lie one after the other, and with add what dst has.
+func (e *engine) sumParts(dst, parts backend.Buf, count int, add bool) {
+	defines := []string{"PARTS"}
+	if add {
+		defines = append(defines, "ACCUMULATE")
+	}
+	e.run(kernel{file: "elements", defines: defines, bufs: []backend.Buf{dst, parts}, sizes: ints(dst.Len, count)}.each(dst.Len))
 }
 
 // tile is the shape of a matrix product's work groups, see matmul.comp.
@@ -115,11 +147,7 @@ func (e *engine) MatMul(dst, a, b backend.Buf, s backend.Mat) {
 		count := (to - k + each - 1) / each
 		sums := e.temporary("parts", count*dst.Len)
 		e.product(sums, a, b, s, false, k, to, each)
-		defines := []string{"PARTS"}
-		if add {
-			defines = append(defines, "ACCUMULATE")
-		}
-		e.run(kernel{file: "elements", defines: defines, bufs: []backend.Buf{dst, sums}, sizes: ints(dst.Len, count)}.each(dst.Len))
+		e.sumParts(dst, sums, count, add)
 	}
 }
 

@@ -23,13 +23,7 @@ func (e *engine) LayerNormGrad(dx, dw, db, dy, x, w, mean, rstd backend.Buf, row
 	backend.CheckLayerNormGrad(dx, dw, db, dy, x, w, mean, rstd, rows, cols)
 	e.run(kernel{file: "rows", defines: []string{"LAYERNORMGRAD"}, bufs: []backend.Buf{dx, x, w, dy, mean, rstd},
 		sizes: ints(rows, cols)}.spread(rows))
-	const most = 8 * deepest
-	for r := 0; r < rows; r += most {
-		m := min(most, rows-r)
-		e.run(kernel{file: "columns", defines: []string{"NORM"}, writes: [12]bool{2: true},
-			bufs:  []backend.Buf{dw, x.Slice(r*cols, m*cols), db, dy.Slice(r*cols, m*cols), mean.Slice(r, m), rstd.Slice(r, m)},
-			sizes: ints(m, cols)}.spread((cols + 31) / 32))
-	}
+	e.columns(kernel{file: "columns", defines: []string{"NORM"}, bufs: []backend.Buf{dw, x, db, dy, mean, rstd}, writes: [12]bool{2: true}}, rows, cols, 0, 2)
 }
 
 // Normalize implements backend.Backend.

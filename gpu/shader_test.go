@@ -37,6 +37,9 @@ func everything(e *engine) {
 	e.CopyRows(b[0], b[1], 3, 4, 8, 8)
 	e.Add(b[0], b[1], b[2])
 	e.SumRows(b[0].Slice(0, 32), b[1], 3, 32)
+	many, more := e.Alloc(600, backend.Scratch), e.Alloc(600, backend.Scratch)
+	e.SumRows(b[0].Slice(0, 1), many, 600, 1)
+	e.LayerNormGrad(more, b[0].Slice(0, 1), b[1].Slice(0, 1), many, many, b[2].Slice(0, 1), many, many, 600, 1)
 	products(e, b[:])
 	for kind := backend.GELUTanh; kind <= backend.GELUQuick; kind++ {
 		e.GELU(b[0], b[1], kind)
