@@ -59,7 +59,7 @@ func (e *engine) attentionTile(s backend.Attn) attentionTile {
 // them, the probabilities, and sums of values.
 func (t attentionTile) longest(dim int) int {
 	fours := (dim + 3) / 4
-	per, loads := (fours+t.across-1)/t.across, (4*fours+t.down-1)/t.down
+	per, loads := (fours+t.across-1)/t.across, 9*((fours+t.down-1)/t.down) // one of the outer loop, 4 and 4
 	steps := 1 + 2*loads + 4 + fours*5 + 4 + 4*(2+t.across+per) + 4*t.across*(1+per)
 	return max(1, (deepest-loads-4*(4+per+t.across+5*per))/steps) * 4 * t.across
 }

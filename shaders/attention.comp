@@ -12,8 +12,8 @@ layout(std430, binding = 3) readonly buffer V { FLOATS v[]; };
 layout(std430, binding = 4) buffer Lse { float lse[]; };
 layout(std430, binding = 5) readonly buffer Lens { int lens[]; };
 
-const int FOURS = (DIM + 3) / 4;           // vectors of a row
-const int PER = (FOURS + TX - 1) / TX;     // of these an invocation
+const uint FOURS = (DIM + 3) / 4;           // vectors of a row
+const uint PER = (FOURS + TX - 1) / TX;     // of these an invocation
 const int BQ = 4 * TY, BK = 4 * TX;
 const float LOWEST = -3.4e38;
 // An odd number of vectors a row: neighbours that read one row each meet in no bank.
@@ -21,6 +21,22 @@ shared vec4 sq[BQ][FOURS | 1];
 shared vec4 sk[BK][FOURS | 1]; // keys, then values
 shared float sp[BQ][BK + 1];
 shared float part[BQ][TX + 1];
+
+// BRING loads count rows of a head into shared memory, and zeros behind those that
+// are there: four vectors an invocation at a time, which are under way together.
+const uint MANY = 4 * TX * TY;
+#define BRING(to, from, at, count, have) \
+    for (uint i = gl_LocalInvocationIndex; i < (count) * FOURS; i += MANY) { \
+        vec4 some[4]; \
+        for (uint u = 0; u < 4; u++) { \
+            int r = int((i + u * TX * TY) / FOURS), c = int((i + u * TX * TY) % FOURS) * 4; \
+            some[u] = FOUR(PLAIN, from, (at) + r * width + c, r < min(count, have) ? DIM - c : 0); \
+        } \
+        for (uint u = 0; u < 4; u++) { \
+            uint r = (i + u * TX * TY) / FOURS; \
+            if ((count) * FOURS % MANY == 0 || r < (count)) to[r][(i + u * TX * TY) % FOURS] = some[u]; \
+        } \
+    }
 
 // highestOf is the highest of a row of part.
 float highestOf(int row) {
@@ -30,15 +46,12 @@ float highestOf(int row) {
 }
 
 void main() {
-    int tx = int(gl_LocalInvocationID.x), ty = int(gl_LocalInvocationID.y), lane = int(gl_LocalInvocationIndex);
+    int tx = int(gl_LocalInvocationID.x), ty = int(gl_LocalInvocationID.y);
     int item = group(), head = item / n[4];
     if (head >= n[3]) return; // the whole group
     int batch = head / n[0], h = head % n[0], first = item % n[4] * BQ;
     int width = n[0] * DIM, atQ = (batch * n[1] + first) * width + h * DIM;
-    for (int i = lane; i < BQ * FOURS; i += TX * TY) {
-        int r = i / FOURS, c = i % FOURS * 4;
-        sq[r][c / 4] = FOUR(PLAIN, q, off[1] + atQ + r * width + c, first + r < n[1] ? DIM - c : 0);
-    }
+    BRING(sq, q, off[1] + atQ, BQ, n[1] - first)
     int keys = n[2];
 #ifdef LENS
     keys = lens[batch];
@@ -61,10 +74,7 @@ void main() {
     for (int k0 = n[5]; k0 < end; k0 += BK) {
         int atK = (batch * n[2] + k0) * width + h * DIM;
         barrier(); // the last values have been read
-        for (int i = lane; i < BK * FOURS; i += TX * TY) {
-            int r = i / FOURS, c = i % FOURS * 4;
-            sk[r][c / 4] = FOUR(PLAIN, k, off[2] + atK + r * width + c, k0 + r < keys ? DIM - c : 0);
-        }
+        BRING(sk, k, off[2] + atK, BK, keys - k0)
         barrier();
         vec4 score[4]; // of a query with keys tx, tx + TX, ...
         for (int i = 0; i < 4; i++) score[i] = vec4(0.0);
@@ -86,10 +96,7 @@ void main() {
             part[4 * ty + i][tx] = max(max(score[i].x, score[i].y), max(score[i].z, score[i].w));
         }
         barrier();
-        for (int i = lane; i < BK * FOURS; i += TX * TY) {
-            int r = i / FOURS, c = i % FOURS * 4;
-            sk[r][c / 4] = FOUR(PLAIN, v, off[3] + atK + r * width + c, k0 + r < keys ? DIM - c : 0);
-        }
+        BRING(sk, v, off[3] + atK, BK, keys - k0)
         for (int i = 0; i < 4; i++) {
             int row = 4 * ty + i;
             float top = max(highest[i], highestOf(row)), shrink = exp(highest[i] - top);
@@ -107,7 +114,7 @@ void main() {
         for (int j = 0; j < BK; j++) {
             float p0 = sp[4 * ty][j], p1 = sp[4 * ty + 1][j], p2 = sp[4 * ty + 2][j], p3 = sp[4 * ty + 3][j];
             for (int u = 0; u < PER; u++) {
-                vec4 value = sk[j][min(tx + u * TX, FOURS - 1)];
+                vec4 value = sk[j][min(tx + u * TX, int(FOURS) - 1)];
                 y[0][u] += p0 * value;
                 y[1][u] += p1 * value;
                 y[2][u] += p2 * value;

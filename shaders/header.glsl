@@ -22,6 +22,7 @@ int group() { return int(gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.
 // row from the i-th on, of which have are there, and zeros. It loads always, the
 // first value in place of what is not there: behind a branch a load would be waited
 // for before the next is begun.
+int place(int have, int i) { return have > 0 ? i : 0; }
 #ifdef VEC
 #define FLOATS vec4
 #define WORDS uvec2
@@ -29,13 +30,13 @@ vec4 unpacked(uvec2 w) { return vec4(stored(w.x, 0), stored(w.x, 1), stored(w.y,
 #define PLAIN(x, i) x[(i) >> 2]
 #define PACKED(x, i) unpacked(x[(i) >> 2])
 vec4 there(int have, vec4 v) { return have > 0 ? v : vec4(0.0); }
-#define FOUR(at, x, i, have) there(have, at(x, (have) > 0 ? (i) : 0))
+#define FOUR(at, x, i, have) there(have, at(x, place(have, i)))
 #else
 #define FLOATS float
 #define WORDS uint
 #define PLAIN(x, i) x[i]
 #define PACKED(x, i) stored(x[(i) >> 1], (i) & 1)
 vec4 there(int have, vec4 v) { return mix(vec4(0.0), v, greaterThan(ivec4(have), ivec4(0, 1, 2, 3))); }
-#define FOUR(at, x, i, have) there(have, vec4(at(x, (have) > 0 ? (i) : 0), at(x, (have) > 1 ? (i) + 1 : 0), \
-    at(x, (have) > 2 ? (i) + 2 : 0), at(x, (have) > 3 ? (i) + 3 : 0)))
+#define FOUR(at, x, i, have) there(have, vec4(at(x, place(have, i)), at(x, place((have) - 1, (i) + 1)), \
+    at(x, place((have) - 2, (i) + 2)), at(x, place((have) - 3, (i) + 3))))
 #endif
