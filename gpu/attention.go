@@ -44,7 +44,7 @@ type attentionTile struct{ across, down int }
 // are fewer queries.
 func (e *engine) attentionTile(s backend.Attn) attentionTile {
 	side := 8
-	for side > 1 && 16*(8*side)*((s.Dim+3)/4|1)+4*(4*side)*(4*side+1+side+1) > e.limits.Shared {
+	for side > 1 && 16*(8*side)*((s.Dim+3)/4|1)+20*(4*side)*(side+1) > e.limits.Shared {
 		side /= 2
 	}
 	t := attentionTile{side, 1}
@@ -60,7 +60,7 @@ func (e *engine) attentionTile(s backend.Attn) attentionTile {
 func (t attentionTile) longest(dim int) int {
 	fours := (dim + 3) / 4
 	per, loads := (fours+t.across-1)/t.across, 9*((fours+t.down-1)/t.down) // one of the outer loop, 4 and 4
-	steps := 1 + 2*loads + 4 + fours*5 + 4 + 4*(2+t.across+per) + 4*t.across*(1+per)
+	steps := 1 + 2*loads + 4 + fours*5 + 4 + 4*(2+t.across+per) + 4 + 4*t.across*(1+per)
 	return max(1, (deepest-loads-4*(4+per+t.across+5*per))/steps) * 4 * t.across
 }
 

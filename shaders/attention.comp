@@ -19,7 +19,7 @@ const float LOWEST = -3.4e38;
 // An odd number of vectors a row: neighbours that read one row each meet in no bank.
 shared vec4 sq[BQ][FOURS | 1];
 shared vec4 sk[BK][FOURS | 1]; // keys, then values
-shared float sp[BQ][BK + 1];
+shared vec4 sp[BK][TY + 1]; // probabilities of 4 queries
 shared float part[BQ][TX + 1];
 
 // BRING loads count rows of a head into shared memory, and zeros behind those that
@@ -104,21 +104,19 @@ void main() {
             // What is not seen is LOWEST, and so is top where nothing is.
             vec4 p = mix(exp(score[i] - top), vec4(0.0), equal(score[i], vec4(LOWEST)));
             sum[i] = sum[i] * shrink + p.x + p.y + p.z + p.w;
-            sp[row][tx] = p.x;
-            sp[row][tx + TX] = p.y;
-            sp[row][tx + 2 * TX] = p.z;
-            sp[row][tx + 3 * TX] = p.w;
+            score[i] = p;
             for (int u = 0; u < PER; u++) y[i][u] *= shrink;
         }
+        for (int j = 0; j < 4; j++) sp[tx + j * TX][ty] = vec4(score[0][j], score[1][j], score[2][j], score[3][j]);
         barrier();
         for (int j = 0; j < BK; j++) {
-            float p0 = sp[4 * ty][j], p1 = sp[4 * ty + 1][j], p2 = sp[4 * ty + 2][j], p3 = sp[4 * ty + 3][j];
+            vec4 p = sp[j][ty];
             for (int u = 0; u < PER; u++) {
                 vec4 value = sk[j][min(tx + u * TX, int(FOURS) - 1)];
-                y[0][u] += p0 * value;
-                y[1][u] += p1 * value;
-                y[2][u] += p2 * value;
-                y[3][u] += p3 * value;
+                y[0][u] += p.x * value;
+                y[1][u] += p.y * value;
+                y[2][u] += p.z * value;
+                y[3][u] += p.w * value;
             }
         }
     }
