@@ -84,9 +84,20 @@ func (e *engine) Alloc(n int, use backend.Use) backend.Buf {
 // used again by the next: commands are done in order.
 func (e *engine) temporary(what string, n int) backend.Buf {
 	if e.scratch[what].Len < n {
+		e.giveBack(what)
 		e.scratch[what] = e.Alloc(n, backend.Scratch)
 	}
 	return e.scratch[what].Slice(0, n)
+}
+
+// giveBack gives the memory of temporaries back when what was issued is done.
+func (e *engine) giveBack(what ...string) {
+	for _, name := range what {
+		if b, ok := e.scratch[name]; ok {
+			delete(e.scratch, name)
+			e.add(func(d *device) { d.remove(b.Mem.(*memory)) })
+		}
+	}
 }
 
 // Write implements backend.Backend.

@@ -93,7 +93,8 @@ const (
 func parts(s backend.Mat) (count, each int) {
 	count = 1
 	if s.TransA && s.Bias.Mem == nil {
-		count = max(1, min(s.K/partLeast, filling/(s.M*s.N)))
+		// An invocation sums the parts, so that there are no more than it may loop over.
+		count = max(1, min(s.K/partLeast, filling/(s.M*s.N), deepest))
 	}
 	each = ((s.K+count-1)/count + partUnit - 1) / partUnit * partUnit
 	each = min(each, depth())

@@ -60,9 +60,16 @@ func TestParts(t *testing.T) {
 		{backend.Mat{M: 8, N: 768, K: 768, TransA: true}, 3, 256},
 		{backend.Mat{M: 32 * 196, N: 768, K: 3072, TransB: true}, 1, 3072},
 		{backend.Mat{M: 1, N: 768, K: 3072}, 1, 3072},
+		{backend.Mat{M: 1, N: 1, K: 9 << 20, TransA: true}, 29492, 320},
+		{backend.Mat{M: 1, N: 1, K: 1 << 30, TransA: true}, 30000, depth()},
 	} {
-		if count, each := parts(c.s); count != c.count || each != c.each {
+		count, each := parts(c.s)
+		if count != c.count || each != c.each {
 			t.Errorf("%+v goes in %d parts of %d, want %d of %d", c.s, count, each, c.count, c.each)
+		}
+		// A dispatch has all parts of some rows, and an invocation sums them.
+		if count > widest || count > deepest {
+			t.Errorf("%+v goes in %d parts: a dispatch has %d groups at most, an invocation %d steps", c.s, count, widest, deepest)
 		}
 	}
 }

@@ -125,3 +125,44 @@ func TestBudgetTooSmall(t *testing.T) {
 	}
 	e.Close()
 }
+
+// Temporaries that are outgrown, and those of the trial of shapes, are given back, in
+// the order of commands: what was issued before has them still.
+func TestTemporariesAreGivenBack(t *testing.T) {
+	e := open(t).(*engine)
+	defer e.Close()
+	held := func() (bytes, count int) {
+		e.wait(func(d *device) { bytes, count = d.held, len(d.all) })
+		return bytes, count
+	}
+	bytes, count := held()
+	if bytes > 1<<20 {
+		t.Errorf("%d KiB are held when it has been opened", bytes>>10)
+	}
+	const least, most = 1 << 10, 1 << 16
+	sum := e.Alloc(least, backend.Scratch)
+	ones := make([]float32, least)
+	for i := range ones {
+		ones[i] = 1
+	}
+	rounds := 0
+	for n := least; n <= most; n *= 2 {
+		x := e.temporary("growing", n).Slice(n-least, least)
+		e.Write(x, ones)
+		e.Add(sum, sum, x)
+		rounds++
+	}
+	after, now := held()
+	if want := bytes + 4*(most+least); after != want || now != count+2 {
+		t.Errorf("%d bytes are held in %d buffers, want %d in %d", after, now, want, count+2)
+	}
+	got := make([]float32, least)
+	if err := e.Read(got, sum); err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range got {
+		if v != float32(rounds) {
+			t.Fatalf("element %d is %g, want %d", i, v, rounds)
+		}
+	}
+}

@@ -92,6 +92,7 @@ func (e *engine) tune(cache string) {
 	for i, t := range tiles {
 		found[i] = e.try(t)
 	}
+	e.giveBack("try a", "try b", "try c")
 	e.tuning = untuned(e.info.Software)
 	if !found.valid() {
 		return // it has failed: the next Read says why
