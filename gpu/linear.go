@@ -84,7 +84,9 @@ var depth = sync.OnceValue(func() int {
 const (
 	partUnit  = 32      // of k: a multiple of every Deep
 	partLeast = 256     // k a part, or summing the parts costs more than it gains
+	partLong  = 1536    // k a part that summing costs nearly nothing
 	filling   = 1 << 22 // values at work that keep a large device busy: 256 tiles of 128 × 128
+	evening   = 1 << 24 // values after which it matters little that the last tiles leave some of it idle
 )
 
 // parts is how many pieces k is cut into that go to work groups of their own, and
@@ -94,7 +96,7 @@ func parts(s backend.Mat) (count, each int) {
 	count = 1
 	if s.TransA && s.Bias.Mem == nil {
 		// An invocation sums the parts, so that there are no more than it may loop over.
-		count = max(1, min(s.K/partLeast, filling/(s.M*s.N), deepest))
+		count = max(1, min(s.K/partLeast, filling/(s.M*s.N), deepest), min(s.K/partLong, evening/(s.M*s.N), deepest))
 	}
 	each = ((s.K+count-1)/count + partUnit - 1) / partUnit * partUnit
 	each = min(each, depth())
@@ -128,7 +130,8 @@ func (e *engine) MatMul(dst, a, b backend.Buf, s backend.Mat) {
 // result of its own. Rows are cut so that no dispatch takes long: drivers stop
 // those that do.
 func (e *engine) product(dst, a, b backend.Buf, s backend.Mat, add bool, from, to, each int) {
-	speed := e.tuning.of(s.M, s.N, min(to-from, each))
+	count := (to - from + each - 1) / each
+	speed := e.tuning.of(s.M, s.N, count)
 	t := speed.Tile
 	defines := t.defines()
 	for _, d := range []struct {
@@ -140,7 +143,6 @@ func (e *engine) product(dst, a, b backend.Buf, s backend.Mat, add bool, from, t
 			defines = append(defines, d.name)
 		}
 	}
-	count := (to - from + each - 1) / each
 	rows := max(1, int(speed.work()/float64(2*s.N*(to-from)))/t.rows())
 	rows = min(rows, widest/count) * t.rows()
 	for r := 0; r < s.M; r += rows {

@@ -55,7 +55,8 @@ func TestParts(t *testing.T) {
 		count, each int
 	}{
 		{backend.Mat{M: 768, N: 768, K: 32 * 196, TransA: true}, 7, 896},
-		{backend.Mat{M: 3072, N: 768, K: 32 * 196, TransA: true}, 1, 6272},
+		{backend.Mat{M: 3072, N: 768, K: 32 * 196, TransA: true}, 4, 1568},
+		{backend.Mat{M: 3072, N: 768, K: 8 * 196, TransA: true}, 1, 1568},
 		{backend.Mat{M: 768, N: 768, K: 196, TransA: true}, 1, 224},
 		{backend.Mat{M: 8, N: 768, K: 768, TransA: true}, 3, 256},
 		{backend.Mat{M: 32 * 196, N: 768, K: 3072, TransB: true}, 1, 3072},
