@@ -13,12 +13,13 @@ import (
 // engine implements backend.Backend.
 type engine struct {
 	*queue
-	limits  gl.Limits
-	info    Info
-	tuning  tuning
-	storage Storage
-	scratch map[string]backend.Buf // memory of operations, by what it is for
-	closed  bool
+	limits   gl.Limits
+	info     Info
+	tuning   tuning
+	storage  Storage
+	scratch  map[string]backend.Buf // memory of operations, by what it is for
+	pairSide int
+	closed   bool
 
 	staging    *staging
 	dispatches int
@@ -35,7 +36,8 @@ func Open(o Options) (Engine, error) {
 		return nil, err
 	}
 	e := &engine{queue: q, limits: d.limits, staging: d.staging, scratch: make(map[string]backend.Buf), tuning: untuned(d.limits.Software()), storage: o.Storage,
-		info: Info{Renderer: d.limits.Renderer, Version: d.limits.Version, Context: d.context.String(), Software: d.limits.Software()}}
+		pairSide: pairSide(d.limits.Software(), d.limits.Binding, d.budget),
+		info:     Info{Renderer: d.limits.Renderer, Version: d.limits.Version, Context: d.context.String(), Software: d.limits.Software()}}
 	if err := e.selfTest(); err != nil {
 		_ = e.Close() // it would say the same
 		return nil, err

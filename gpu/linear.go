@@ -90,11 +90,10 @@ const (
 )
 
 // parts is how many pieces k is cut into that go to work groups of their own, and
-// how many k each has. Only gradients of weights are cut, whose k are all tokens of
-// a batch: what is computed for a photo must not depend on what else is in a batch.
-func parts(s backend.Mat) (count, each int) {
+// how many k each has; one if it is not to be cut, but for its depth.
+func parts(s backend.Mat, cut bool) (count, each int) {
 	count = 1
-	if s.TransA && s.Bias.Mem == nil {
+	if cut {
 		// An invocation sums the parts, so that there are no more than it may loop over.
 		count = max(1, min(s.K/partLeast, filling/(s.M*s.N), deepest), min(s.K/partLong, evening/(s.M*s.N), deepest))
 	}
@@ -103,11 +102,18 @@ func parts(s backend.Mat) (count, each int) {
 	return (min(s.K, count*each) + each - 1) / each, each
 }
 
-// MatMul implements backend.Backend. Parts of k are computed at the same time, and
-// then summed; what is too deep for them comes after, added to dst.
+// MatMul implements backend.Backend. Only gradients of weights are cut, whose k are
+// all tokens of a batch: what is computed for a photo must not depend on what else is
+// in a batch.
 func (e *engine) MatMul(dst, a, b backend.Buf, s backend.Mat) {
+	e.multiply(dst, a, b, s, s.TransA && s.Bias.Mem == nil)
+}
+
+// multiply computes parts of k at the same time, and then sums them; what is too deep
+// for them comes after, added to dst.
+func (e *engine) multiply(dst, a, b backend.Buf, s backend.Mat, cut bool) {
 	s.Check(dst, a, b)
-	count, each := parts(s)
+	count, each := parts(s, cut)
 	for k := 0; k < s.K; k += count * each {
 		add, to := s.Add || k > 0, min(s.K, k+count*each)
 		if count == 1 {

@@ -68,9 +68,10 @@ func TestLargeCard(t *testing.T) {
 		{"up of 8 photos", backend.Mat{M: 1568, N: 3072, K: 768, TransB: true}, 0.7},
 		{"pooling", backend.Mat{M: 32, N: 768, K: 768, TransB: true}, 0},
 		{"pairs", backend.Mat{M: 4096, N: 4096, K: 768, TransB: true}, 0.85},
+		{"dx of pairs", backend.Mat{M: 4096, N: 768, K: 4096, Add: true}, 0.75},
 		{"dy of pairs", backend.Mat{M: 4096, N: 768, K: 4096, TransA: true, Add: true}, 0.75},
 	} {
-		count, each := parts(c.s)
+		count, each := parts(c.s, c.s.Add)
 		chosen, best := tuned.of(c.s.M, c.s.N, count).Tile, 0
 		for i := range tiles {
 			if large.takes(i, c.s.M, c.s.N, count) < large.takes(best, c.s.M, c.s.N, count) {
