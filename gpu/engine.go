@@ -21,6 +21,9 @@ type engine struct {
 	pairSide int
 	closed   bool
 
+	budget    int    // bytes; 0: nobody knows
+	allocated [2]int // by backend.Use
+
 	staging    *staging
 	dispatches int
 }
@@ -36,8 +39,8 @@ func Open(o Options) (Engine, error) {
 		return nil, err
 	}
 	e := &engine{queue: q, limits: d.limits, staging: d.staging, scratch: make(map[string]backend.Buf), tuning: untuned(d.limits.Software()), storage: o.Storage,
-		pairSide: pairSide(d.limits.Software(), d.limits.Binding, d.budget),
-		info:     Info{Renderer: d.limits.Renderer, Version: d.limits.Version, Context: d.context.String(), Software: d.limits.Software()}}
+		pairSide: pairSide(d.limits.Software(), d.limits.Binding, d.budget), budget: d.budget,
+		info: Info{Renderer: d.limits.Renderer, Version: d.limits.Version, Context: d.context.String(), Software: d.limits.Software()}}
 	if err := e.selfTest(); err != nil {
 		_ = e.Close() // it would say the same
 		return nil, err
@@ -74,12 +77,24 @@ func (e *engine) Alloc(n int, use backend.Use) backend.Buf {
 	if m.packed {
 		m.bytes = 4 * ((n + 1) / 2)
 	}
+	e.allocated[use] += m.bytes
 	e.add(func(d *device) {
 		if d.err == nil {
 			d.err = d.store.add(m)
 		}
 	})
 	return backend.Buf{Mem: m, Len: n}
+}
+
+// Capacity implements backend.Backend. Half of the memory that is left is kept for
+// temporaries; weights make room, but not all of it.
+func (e *engine) Capacity() backend.Capacity {
+	c := backend.Capacity{FLOPS: e.info.FLOPS, Buffer: e.limits.Binding / 4}
+	if e.budget > 0 {
+		left := e.budget - e.allocated[backend.Scratch]
+		c.Memory = max(1, left-e.allocated[backend.Weight], left/4) / 2 / 4
+	}
+	return c
 }
 
 // temporary is memory for what an operation keeps between its kernels. It is
@@ -96,8 +111,10 @@ func (e *engine) temporary(what string, n int) backend.Buf {
 func (e *engine) giveBack(what ...string) {
 	for _, name := range what {
 		if b, ok := e.scratch[name]; ok {
+			m := b.Mem.(*memory)
 			delete(e.scratch, name)
-			e.add(func(d *device) { d.remove(b.Mem.(*memory)) })
+			e.allocated[backend.Scratch] -= m.bytes
+			e.add(func(d *device) { d.remove(m) })
 		}
 	}
 }
