@@ -92,7 +92,7 @@ func (e *engine) Capacity() backend.Capacity {
 	c := backend.Capacity{FLOPS: e.info.FLOPS, Buffer: e.limits.Binding / 4}
 	if e.budget > 0 {
 		left := e.budget - e.allocated[backend.Scratch]
-		c.Memory = max(1, left-e.allocated[backend.Weight], left/4) / 2 / 4
+		c.Memory = max(1, max(left-e.allocated[backend.Weight], left/4)/2/4) // 0 would be unknown
 	}
 	return c
 }

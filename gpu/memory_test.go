@@ -166,3 +166,30 @@ func TestTemporariesAreGivenBack(t *testing.T) {
 		}
 	}
 }
+
+// What is left of the budget shrinks with what is allocated: weights make room in the
+// end, the rest does not. Without a budget nobody knows.
+func TestCapacity(t *testing.T) {
+	const mib = 1 << 20 / 4
+	e := open(t)
+	if c := e.Capacity(); c.Memory != 0 || c.Buffer < 128*mib || c.FLOPS <= 0 {
+		t.Errorf("%+v", c)
+	}
+	e.Close()
+	e, err := Open(Options{Software: true, Budget: 64 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	for _, c := range []struct {
+		use   backend.Use
+		alloc int // MiB
+		left  int
+	}{{backend.Weight, 16, 24}, {backend.Scratch, 8, 20}, {backend.Weight, 100, 7}, {backend.Scratch, 28, 3}, {backend.Scratch, 100, 0}} {
+		e.Alloc(c.alloc*mib, c.use)
+		left := e.Capacity().Memory
+		if left < 1 || left > (c.left+1)*mib || left < (c.left-1)*mib {
+			t.Errorf("%d MiB are left after %d, want %d", left/mib, c.alloc, c.left)
+		}
+	}
+}
