@@ -112,9 +112,20 @@ type Adam struct {
 	Step                  int     // counts from 1
 }
 
+// Capacity is how much an engine can take at once. The zero Capacity is that of an
+// engine that gains nothing from large batches, as a processor does.
+type Capacity struct {
+	FLOPS  float64 // floating-point operations a second of a matrix product, measured
+	Buffer int     // elements that an operation's buffer may have; 0: any number
+	Memory int     // elements that may still be allocated to compute with; 0: nobody knows
+}
+
 // Backend is what a model needs from an engine. Its methods must be called
 // from one goroutine at a time.
 type Backend interface {
+	// Capacity tells how much the engine can take at once, after what has been
+	// allocated so far.
+	Capacity() Capacity
 	// Alloc returns n zeroed elements that live until Close.
 	Alloc(n int, use Use) Buf
 	// Write copies src into dst; src is the caller's again on return.

@@ -234,7 +234,7 @@ func measure(ctx context.Context, enc *encoder, start time.Time) (benchmark, err
 		return err
 	}
 	b.Launch = &launchCost{Photos: 8}
-	for _, n := range []int{1, 8, 16} {
+	for _, n := range batchSizes(enc.Batch()) {
 		batch := slices.Repeat([]any{photo}, n)
 		if d, ok := enc.engine.(dispatcher); ok && n == b.Launch.Photos {
 			before := d.Dispatches()
@@ -261,6 +261,15 @@ func measure(ctx context.Context, enc *encoder, start time.Time) (benchmark, err
 	b.Peak = max(b.Peak, enc.engine.Peak())
 	b.shares()
 	return b, nil
+}
+
+// batchSizes are how many photos are measured at once by a model that takes so many.
+func batchSizes(most int) []int {
+	sizes := []int{1, 8, 16}
+	if most > 16 {
+		sizes = append(sizes, most)
+	}
+	return sizes
 }
 
 // benchmark writes one figure a line; CSV has the runs and the operations only.

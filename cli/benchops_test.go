@@ -24,6 +24,15 @@ func TestInAMoment(t *testing.T) {
 	}
 }
 
+// A device that takes more photos at once is measured with as many.
+func TestBatchSizes(t *testing.T) {
+	for most, want := range map[int][]int{1: {1, 8, 16}, 8: {1, 8, 16}, 16: {1, 8, 16}, 32: {1, 8, 16, 32}} {
+		if got := batchSizes(most); !slices.Equal(got, want) {
+			t.Errorf("a model that takes %d is measured with %v, want %v", most, got, want)
+		}
+	}
+}
+
 // What is printed of a gpu, in all forms.
 func TestBenchmarkOutput(t *testing.T) {
 	b := benchmark{Peak: 100e9, Product: 50e9, AtOnce: 32, Launch: &launchCost{Photos: 8, Each: 10, Count: 400},

@@ -143,6 +143,10 @@ func (e *Engine) Read(dst []float32, src backend.Buf) error {
 	return nil
 }
 
+// Capacity implements backend.Backend: larger batches gain no speed, and the memory is
+// the system's.
+func (e *Engine) Capacity() backend.Capacity { return backend.Capacity{} }
+
 // Discard implements backend.Backend.
 func (e *Engine) Discard(x backend.Buf) {
 	e.finish(false)

@@ -44,7 +44,7 @@ type TowersOptions struct {
 
 	Loss     model.Loss
 	DecayAll bool // weights decay whatever their shape
-	Micro    int  // photos whose activations are held at once; 0 stands for 8
+	Micro    int  // photos whose activations are held at once; 0: see model.Batch
 	// Mask leaves out of the loss the pairs of a photo and the caption of another
 	// where captions or photos are the same; else they count as right.
 	Mask bool

@@ -27,14 +27,14 @@ func (r *run) decode() {
 	}
 }
 
-// take waits for a photo to decode. It keeps at most two batches ahead of the
-// Embedder; photos on the screen may be taken beyond that, up to as many again.
+// take waits for a photo to decode. It keeps two batches ahead of the Embedder, or
+// leastAhead; photos on the screen may be taken beyond that, up to as many again.
 func (r *run) take() (p prepared, ok bool) {
 	g := r.g
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	most := 2*batchSize + r.workers
 	for !r.ended() {
+		most := max(2*r.limit, leastAhead) + r.workers
 		if ahead := len(r.prepared) + r.held; ahead < 2*most && !g.paused {
 			if id, ok := g.take(ahead >= most, r.recalled); ok {
 				r.held++

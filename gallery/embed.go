@@ -15,8 +15,12 @@ import (
 )
 
 const (
-	// batchSize is the most photos given to an Embedder at once.
-	batchSize = 16
+	// batchSize is the most photos given to an Embedder at once: a large GPU is not
+	// busy with less.
+	batchSize = 32
+	// leastAhead is how many photos are decoded before they are embedded, where two
+	// batches are less: the screen shows them.
+	leastAhead = 32
 	// batchTime is how long an Embedder should be busy with a batch: what comes
 	// onto the screen meanwhile has to wait for so long. A model that takes a
 	// second for a photo gets one photo at a time.
@@ -53,13 +57,13 @@ type run struct {
 	e       Embedder
 	ctx     context.Context
 	workers int
-	limit   int           // photos of the next batch at most
 	refused int           // photos in a row
 	keeps   bool          // there is a catalog
 	done    chan struct{} // closed when the workers are to end
 
 	// guarded by g.mu
 	over     bool       // the workers are to end
+	limit    int        // photos of the next batch at most
 	held     int        // photos that workers have in hand
 	prepared []prepared // waiting to be embedded
 	recalled int        // photos below are not in the catalog, or have what it has
@@ -252,7 +256,7 @@ func (r *run) embed(batch []prepared) error {
 	if r.ctx.Err() != nil {
 		return r.ctx.Err()
 	}
-	r.limit = nextLimit(r.limit, len(batch), r.g.now().Sub(start))
+	r.paced(len(batch), r.g.now().Sub(start))
 	if err == nil && len(vectors) != len(batch) {
 		err = fmt.Errorf("%d vectors for %d photos", len(vectors), len(batch))
 	}
@@ -268,6 +272,13 @@ func (r *run) embed(batch []prepared) error {
 		}
 	}
 	return nil
+}
+
+// paced sets the limit after a batch of n photos that took so long.
+func (r *run) paced(n int, took time.Duration) {
+	r.g.mu.Lock()
+	defer r.g.mu.Unlock()
+	r.limit = nextLimit(r.limit, n, took)
 }
 
 // nextLimit returns the limit of the next batch after one of n photos took so

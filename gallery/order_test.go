@@ -70,7 +70,7 @@ func TestWantWhileEmbedding(t *testing.T) {
 				t.Errorf("%d photos are decoded ahead, want %d", ahead, want)
 			}
 		}
-		most := 2*batchSize + runtime.GOMAXPROCS(0)
+		most := leastAhead + runtime.GOMAXPROCS(0)
 		checkAhead(most)
 
 		wish := []int{480, 490, 470}
@@ -147,7 +147,7 @@ func TestSmallBatches(t *testing.T) {
 		for range 3 {
 			sizes = append(sizes, next())
 		}
-		if want := []int{1, 2, 2, 2, 1, 16, 16}; !slices.Equal(sizes, want) {
+		if want := []int{1, 2, 2, 2, 1, 32, 32}; !slices.Equal(sizes, want) {
 			t.Errorf("batches of %v photos, want %v", sizes, want)
 		}
 		go func() {
@@ -171,7 +171,8 @@ func TestNextLimit(t *testing.T) {
 		{1, 1, 0, 2},
 		{1, 1, time.Millisecond, 2},
 		{8, 8, 8 * time.Millisecond, 16},
-		{16, 16, 0, 16},
+		{16, 16, 0, 32},
+		{32, 32, 0, 32},
 		{16, 16, 16 * 30 * time.Millisecond, 6},
 		{16, 2, 4 * time.Second, 1},
 	} {

@@ -13,12 +13,16 @@ import (
 // engine implements backend.Backend.
 type engine struct {
 	*queue
-	limits  gl.Limits
-	info    Info
-	tuning  tuning
-	storage Storage
-	scratch map[string]backend.Buf // memory of operations, by what it is for
-	closed  bool
+	limits   gl.Limits
+	info     Info
+	tuning   tuning
+	storage  Storage
+	scratch  map[string]backend.Buf // memory of operations, by what it is for
+	pairSide int
+	closed   bool
+
+	budget    int    // bytes; 0: nobody knows
+	allocated [2]int // by backend.Use
 
 	staging    *staging
 	dispatches int
@@ -35,6 +39,7 @@ func Open(o Options) (Engine, error) {
 		return nil, err
 	}
 	e := &engine{queue: q, limits: d.limits, staging: d.staging, scratch: make(map[string]backend.Buf), tuning: untuned(d.limits.Software()), storage: o.Storage,
+		pairSide: pairSide(d.limits.Software(), d.limits.Binding, d.budget), budget: d.budget,
 		info: Info{Renderer: d.limits.Renderer, Version: d.limits.Version, Context: d.context.String(), Software: d.limits.Software()}}
 	if err := e.selfTest(); err != nil {
 		_ = e.Close() // it would say the same
@@ -72,6 +77,7 @@ func (e *engine) Alloc(n int, use backend.Use) backend.Buf {
 	if m.packed {
 		m.bytes = 4 * ((n + 1) / 2)
 	}
+	e.allocated[use] += m.bytes
 	e.add(func(d *device) {
 		if d.err == nil {
 			d.err = d.store.add(m)
@@ -80,13 +86,37 @@ func (e *engine) Alloc(n int, use backend.Use) backend.Buf {
 	return backend.Buf{Mem: m, Len: n}
 }
 
+// Capacity implements backend.Backend. Half of the memory that is left is kept for
+// temporaries; weights make room, but not all of it.
+func (e *engine) Capacity() backend.Capacity {
+	c := backend.Capacity{FLOPS: e.info.FLOPS, Buffer: e.limits.Binding / 4}
+	if e.budget > 0 {
+		left := e.budget - e.allocated[backend.Scratch]
+		c.Memory = max(1, max(left-e.allocated[backend.Weight], left/4)/2/4) // 0 would be unknown
+	}
+	return c
+}
+
 // temporary is memory for what an operation keeps between its kernels. It is
 // used again by the next: commands are done in order.
 func (e *engine) temporary(what string, n int) backend.Buf {
 	if e.scratch[what].Len < n {
+		e.giveBack(what)
 		e.scratch[what] = e.Alloc(n, backend.Scratch)
 	}
 	return e.scratch[what].Slice(0, n)
+}
+
+// giveBack gives the memory of temporaries back when what was issued is done.
+func (e *engine) giveBack(what ...string) {
+	for _, name := range what {
+		if b, ok := e.scratch[name]; ok {
+			m := b.Mem.(*memory)
+			delete(e.scratch, name)
+			e.allocated[backend.Scratch] -= m.bytes
+			e.add(func(d *device) { d.remove(m) })
+		}
+	}
 }
 
 // Write implements backend.Backend.

@@ -8,9 +8,10 @@
 // A barrier stands in front of every command, so that it sees what those before it
 // wrote. A failure sticks and comes back from the next Read.
 //
-// Sums run in float32 in a fixed order, so one driver gives the same bits every
-// time; two drivers need not agree in the last ones (contraction of a·b + c,
-// their own exp).
+// Sums run in float32 in a fixed order, which goes by sizes (of losses of thousands
+// of pairs by the memory, too) and never by what was measured, so one driver gives
+// the same bits every time; two drivers need not agree in the last ones (contraction
+// of a·b + c, their own exp).
 package gpu
 
 import (

@@ -116,27 +116,36 @@ var depth = sync.OnceValue(func() int {
 const (
 	partUnit  = 32      // of k: a multiple of every Deep
 	partLeast = 256     // k a part, or summing the parts costs more than it gains
+	partLong  = 1536    // k a part that summing costs nearly nothing
 	filling   = 1 << 22 // values at work that keep a large device busy: 256 tiles of 128 × 128
+	evening   = 1 << 24 // values after which it matters little that the last tiles leave some of it idle
 )
 
 // parts is how many pieces k is cut into that go to work groups of their own, and
-// how many k each has. Only gradients of weights are cut, whose k are all tokens of
-// a batch: what is computed for a photo must not depend on what else is in a batch.
-func parts(s backend.Mat) (count, each int) {
+// how many k each has; one if it is not to be cut, but for its depth.
+func parts(s backend.Mat, cut bool) (count, each int) {
 	count = 1
-	if s.TransA && s.Bias.Mem == nil {
-		count = max(1, min(s.K/partLeast, filling/(s.M*s.N)))
+	if cut {
+		// An invocation sums the parts, so that there are no more than it may loop over.
+		count = max(1, min(s.K/partLeast, filling/(s.M*s.N), deepest), min(s.K/partLong, evening/(s.M*s.N), deepest))
 	}
 	each = ((s.K+count-1)/count + partUnit - 1) / partUnit * partUnit
 	each = min(each, depth())
 	return (min(s.K, count*each) + each - 1) / each, each
 }
 
-// MatMul implements backend.Backend. Parts of k are computed at the same time, and
-// then summed; what is too deep for them comes after, added to dst.
+// MatMul implements backend.Backend. Only gradients of weights are cut, whose k are
+// all tokens of a batch: what is computed for a photo must not depend on what else is
+// in a batch.
 func (e *engine) MatMul(dst, a, b backend.Buf, s backend.Mat) {
+	e.multiply(dst, a, b, s, s.TransA && s.Bias.Mem == nil)
+}
+
+// multiply computes parts of k at the same time, and then sums them; what is too deep
+// for them comes after, added to dst.
+func (e *engine) multiply(dst, a, b backend.Buf, s backend.Mat, cut bool) {
 	s.Check(dst, a, b)
-	count, each := parts(s)
+	count, each := parts(s, cut)
 	for k := 0; k < s.K; k += count * each {
 		add, to := s.Add || k > 0, min(s.K, k+count*each)
 		if count == 1 {
@@ -155,7 +164,8 @@ func (e *engine) MatMul(dst, a, b backend.Buf, s backend.Mat) {
 // result of its own. Rows are cut so that no dispatch takes long: drivers stop
 // those that do.
 func (e *engine) product(dst, a, b backend.Buf, s backend.Mat, add bool, from, to, each int) {
-	speed := e.tuning.of(s.M, s.N, min(to-from, each))
+	count := (to - from + each - 1) / each
+	speed := e.tuning.of(s.M, s.N, count)
 	t := speed.Tile
 	defines := t.defines()
 	for _, d := range []struct {
@@ -167,7 +177,6 @@ func (e *engine) product(dst, a, b backend.Buf, s backend.Mat, add bool, from, t
 			defines = append(defines, d.name)
 		}
 	}
-	count := (to - from + each - 1) / each
 	rows := max(1, int(speed.work()/float64(2*s.N*(to-from)))/t.rows())
 	rows = min(rows, widest/count) * t.rows()
 	for r := 0; r < s.M; r += rows {

@@ -55,14 +55,22 @@ func TestParts(t *testing.T) {
 		count, each int
 	}{
 		{backend.Mat{M: 768, N: 768, K: 32 * 196, TransA: true}, 7, 896},
-		{backend.Mat{M: 3072, N: 768, K: 32 * 196, TransA: true}, 1, 6272},
+		{backend.Mat{M: 3072, N: 768, K: 32 * 196, TransA: true}, 4, 1568},
+		{backend.Mat{M: 3072, N: 768, K: 8 * 196, TransA: true}, 1, 1568},
 		{backend.Mat{M: 768, N: 768, K: 196, TransA: true}, 1, 224},
 		{backend.Mat{M: 8, N: 768, K: 768, TransA: true}, 3, 256},
 		{backend.Mat{M: 32 * 196, N: 768, K: 3072, TransB: true}, 1, 3072},
 		{backend.Mat{M: 1, N: 768, K: 3072}, 1, 3072},
+		{backend.Mat{M: 1, N: 1, K: 9 << 20, TransA: true}, 29492, 320},
+		{backend.Mat{M: 1, N: 1, K: 1 << 30, TransA: true}, 30000, depth()},
 	} {
-		if count, each := parts(c.s); count != c.count || each != c.each {
+		count, each := parts(c.s, c.s.TransA)
+		if count != c.count || each != c.each {
 			t.Errorf("%+v goes in %d parts of %d, want %d of %d", c.s, count, each, c.count, c.each)
+		}
+		// A dispatch has all parts of some rows, and an invocation sums them.
+		if count > widest || count > deepest {
+			t.Errorf("%+v goes in %d parts: a dispatch has %d groups at most, an invocation %d steps", c.s, count, widest, deepest)
 		}
 	}
 }
@@ -75,7 +83,7 @@ func TestProductInParts(t *testing.T) {
 	eachTile(fast, func() {
 		for _, d := range [][3]int{{3, 5, 1029}, {36, 132, 1100}, {1, 1, 2*depth() + 40}} {
 			s := backend.Mat{M: d[0], N: d[1], K: d[2], TransA: true, Add: true}
-			if count, _ := parts(s); count < 2 {
+			if count, _ := parts(s, true); count < 2 {
 				t.Fatalf("%+v is not cut", s)
 			}
 			fast.tuning[0].GFLOPS = 1e-4 // rows one after the other

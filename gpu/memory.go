@@ -4,6 +4,7 @@ package gpu
 
 import (
 	"fmt"
+	"slices"
 
 	"sigla/gpu/gl"
 )
@@ -87,6 +88,16 @@ func (s *store) add(m *memory) error {
 	}
 	s.begin()
 	return s.place(m, false)
+}
+
+// remove gives a memory back that no command will use any more.
+func (s *store) remove(m *memory) {
+	s.all = slices.DeleteFunc(s.all, func(x *memory) bool { return x == m })
+	if m.id != 0 {
+		gl.DeleteBuffer(m.id)
+		m.id = 0
+		s.held -= m.bytes
+	}
 }
 
 // free gives all memory back.

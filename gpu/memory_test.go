@@ -125,3 +125,71 @@ func TestBudgetTooSmall(t *testing.T) {
 	}
 	e.Close()
 }
+
+// Temporaries that are outgrown, and those of the trial of shapes, are given back, in
+// the order of commands: what was issued before has them still.
+func TestTemporariesAreGivenBack(t *testing.T) {
+	e := open(t).(*engine)
+	defer e.Close()
+	held := func() (bytes, count int) {
+		e.wait(func(d *device) { bytes, count = d.held, len(d.all) })
+		return bytes, count
+	}
+	bytes, count := held()
+	if bytes > 1<<20 {
+		t.Errorf("%d KiB are held when it has been opened", bytes>>10)
+	}
+	const least, most = 1 << 10, 1 << 16
+	sum := e.Alloc(least, backend.Scratch)
+	ones := make([]float32, least)
+	for i := range ones {
+		ones[i] = 1
+	}
+	rounds := 0
+	for n := least; n <= most; n *= 2 {
+		x := e.temporary("growing", n).Slice(n-least, least)
+		e.Write(x, ones)
+		e.Add(sum, sum, x)
+		rounds++
+	}
+	after, now := held()
+	if want := bytes + 4*(most+least); after != want || now != count+2 {
+		t.Errorf("%d bytes are held in %d buffers, want %d in %d", after, now, want, count+2)
+	}
+	got := make([]float32, least)
+	if err := e.Read(got, sum); err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range got {
+		if v != float32(rounds) {
+			t.Fatalf("element %d is %g, want %d", i, v, rounds)
+		}
+	}
+}
+
+// What is left of the budget shrinks with what is allocated: weights make room in the
+// end, the rest does not. Without a budget nobody knows.
+func TestCapacity(t *testing.T) {
+	const mib = 1 << 20 / 4
+	e := open(t)
+	if c := e.Capacity(); c.Memory != 0 || c.Buffer < 128*mib || c.FLOPS <= 0 {
+		t.Errorf("%+v", c)
+	}
+	e.Close()
+	e, err := Open(Options{Software: true, Budget: 64 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	for _, c := range []struct {
+		use   backend.Use
+		alloc int // MiB
+		left  int
+	}{{backend.Weight, 16, 24}, {backend.Scratch, 8, 20}, {backend.Weight, 100, 7}, {backend.Scratch, 28, 3}, {backend.Scratch, 100, 0}} {
+		e.Alloc(c.alloc*mib, c.use)
+		left := e.Capacity().Memory
+		if left < 1 || left > (c.left+1)*mib || left < (c.left-1)*mib {
+			t.Errorf("%d MiB are left after %d, want %d", left/mib, c.alloc, c.left)
+		}
+	}
+}

@@ -48,14 +48,14 @@ func untuned(software bool) (t tuning) {
 	return t
 }
 
-// of is the speed of the tile that has a product of m × n values done first, each
-// of k steps: as many groups as it has, padded, at full speed, but not before a
-// group alone.
-func (t *tuning) of(m, n, k int) speed {
+// of is the speed of the tile that has a product of m × n values done first, in so
+// many parts of k: a step of k takes as many groups as there are, padded, at full
+// speed, but no less than a group alone.
+func (t *tuning) of(m, n, parts int) speed {
 	best, least := t[0], math.Inf(1)
 	for _, s := range t {
-		values := s.Tile.groups(m, n) * s.Tile.rows() * s.Tile.cols()
-		took := max(2*float64(values)/(s.GFLOPS*1e9), s.Alone) * float64(k)
+		values := parts * s.Tile.groups(m, n) * s.Tile.rows() * s.Tile.cols()
+		took := max(2*float64(values)/(s.GFLOPS*1e9), s.Alone)
 		if took < least {
 			best, least = s, took
 		}
@@ -92,6 +92,7 @@ func (e *engine) tune(cache string) {
 	for i, t := range tiles {
 		found[i] = e.try(t)
 	}
+	e.giveBack("try a", "try b", "try c")
 	e.tuning = untuned(e.info.Software)
 	if !found.valid() {
 		return // it has failed: the next Read says why

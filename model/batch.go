@@ -21,8 +21,9 @@ type Batch struct {
 
 	Pairs backend.Pairs // its rows are images, its columns texts; sizes are filled in
 	Loss  Loss
-	// Micro is the most photos or texts whose activations are held at once;
-	// 0 stands for 8. The gradient is that of the whole batch whatever it is.
+	// Micro is the most photos or texts whose activations are held at once; 0 stands
+	// for 8, or up to 32 where the engine has the memory. The gradient is that of
+	// the whole batch whatever it is.
 	Micro int
 }
 
@@ -63,7 +64,7 @@ func (t *Trainer) Front(ctx context.Context, photos []any) ([]any, error) {
 		return photos, nil
 	}
 	var out []any
-	for part := range slices.Chunk(photos, maxBatch) {
+	for part := range slices.Chunk(photos, m.atOnce.photos) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -79,8 +80,8 @@ func (t *Trainer) Front(ctx context.Context, photos []any) ([]any, error) {
 // Embed returns the unit embeddings of photos, from Prepare or Front, as the
 // tower is now.
 func (t *Trainer) Embed(ctx context.Context, photos []any) ([][]float32, error) {
-	return inBatches("photos", photos, func(part []any) ([][]float32, error) {
-		m := t.m
+	m := t.m
+	return inBatches("photos", photos, m.atOnce.photos, func(part []any) ([][]float32, error) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.mem.release(mark{})
@@ -167,7 +168,7 @@ type step struct {
 func (s *step) check() error {
 	c := s.m.cfg
 	if s.Micro == 0 {
-		s.Micro = maxBatch
+		s.Micro = s.micro
 	}
 	cols := len(s.IDs)
 	if s.Prompts != nil {

@@ -26,20 +26,33 @@ func (n Need) Total() int64 { return n.Weights + n.Gradients + n.Moments + n.Act
 // prepare selects what is trained, by NewTrainer or NewLoRA of the model that it
 // is given. micro is that of Batch.
 func Foresee(c Config, prepare func(*Model) (*Trainer, error), photos, texts, micro int) (Need, error) {
+	m, e := weightless(c)
+	return e.training(m, prepare, photos, texts, micro)
+}
+
+// weightless is a model without memory, of zeros: it counts what would be allocated.
+func weightless(c Config) (*Model, *counting) {
 	e := new(counting)
-	m := &Model{cfg: c, e: e, mem: arena{e: e}, window: c.window()}
+	m := &Model{cfg: c, e: e, mem: arena{e: e}, window: c.window(), atOnce: inputs{few, few}}
 	m.table = safetensors.Tensor{Type: safetensors.F32, Shape: []int{1, c.Text.Width}, Data: make([]byte, 4*c.Text.Width)}
 	list := withoutTable(m.w.list(c))
 	if c.Stem != nil {
 		list = append(list, m.stem.list(c.Stem)...)
 	}
 	carve(e, backend.Weight, list)
+	return m, e
+}
+
+// training counts what Foresee tells. largest is of what depends on the batch.
+func (e *counting) training(m *Model, prepare func(*Model) (*Trainer, error), photos, texts, micro int) (Need, error) {
+	c := m.cfg
 	t, err := prepare(m)
 	if err != nil {
 		return Need{}, err
 	}
 	n := Need{Weights: e.bytes[backend.Weight], Gradients: e.bytes[backend.Scratch] / 3}
 	n.Moments = 2 * n.Gradients
+	e.largest = 0
 	prepared := make([]float32, m.window.Len())
 	images, err := t.Front(context.Background(), slices.Repeat([]any{prepared}, photos))
 	if err != nil {
@@ -71,13 +84,18 @@ func (c Config) window() preprocess.Window {
 }
 
 // counting is an engine without memory: it counts what is asked for.
-type counting struct{ bytes [backend.Scratch + 1]int64 }
+type counting struct {
+	bytes   [backend.Scratch + 1]int64
+	largest int // elements of a buffer
+}
 
 func (e *counting) Alloc(n int, use backend.Use) buf {
 	e.bytes[use] += 4 * int64(n)
+	e.largest = max(e.largest, n)
 	return buf{Len: n}
 }
 
+func (*counting) Capacity() backend.Capacity                                  { return backend.Capacity{} }
 func (*counting) Write(buf, []float32)                                        {}
 func (*counting) Read([]float32, buf) error                                   { return nil }
 func (*counting) Zero(buf)                                                    {}

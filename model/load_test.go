@@ -290,13 +290,16 @@ func TestBatchesDoNotMix(t *testing.T) {
 	for name, e := range engines(t) {
 		t.Run(name, func(t *testing.T) { checkBatches(t, e) })
 	}
+	for name, e := range engines(t) {
+		t.Run(name+", large", func(t *testing.T) { checkBatches(t, able{e, backend.Capacity{FLOPS: 1e18}}) })
+	}
 }
 
 func checkBatches(t *testing.T, e backend.Backend) {
 	m := loadOn(t, e, tinyFolder)
 	var batch []any
 	var texts []string
-	for i := range maxBatch + 3 {
+	for i := range m.Batch() + 3 {
 		img := image.NewNRGBA(image.Rect(0, 0, 30+i, 40))
 		for j := range img.Pix {
 			img.Pix[j] = uint8(j * (i + 3))

@@ -196,6 +196,9 @@ func (m *Model) NewLoRA(o LoRA) (*Trainer, error) {
 		t.slots = append(t.slots, slot{grads[i].all(), first[i].all(), second[i].all()})
 	}
 	t.initialise()
+	if err := t.chooseMicro(func(dry *Model) (*Trainer, error) { return dry.NewLoRA(o) }); err != nil {
+		return nil, fmt.Errorf("prepare training: %w", err)
+	}
 	return t, nil
 }
 

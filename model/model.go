@@ -28,6 +28,7 @@ type Model struct {
 	window preprocess.Window
 	tok    tokenize.Tokenizer
 	files  *weights
+	atOnce inputs
 
 	mu     sync.Mutex // guards everything below and the engine
 	e      backend.Backend
@@ -144,6 +145,9 @@ func (m *Model) upload() error {
 	m.table = m.files.source[m.files.key(tokenTable)].tensor
 	list = withoutTable(list)
 	carve(m.e, backend.Weight, list)
+	if err := m.chooseBatches(); err != nil {
+		return err
+	}
 	return m.files.load(m.e, list)
 }
 
@@ -211,18 +215,15 @@ func (m *Model) Prepare(img image.Image) (any, error) {
 	return rows, nil
 }
 
-// maxBatch bounds the photos or texts of one run; more gain no speed.
-const maxBatch = 8
-
 // Embed returns the unit embeddings [Dim] of prepared photos.
 func (m *Model) Embed(ctx context.Context, batch []any) ([][]float32, error) {
-	return inBatches("photos", batch, func(part []any) ([][]float32, error) { return m.embedImages(ctx, part) })
+	return inBatches("photos", batch, m.atOnce.photos, func(part []any) ([][]float32, error) { return m.embedImages(ctx, part) })
 }
 
-// inBatches embeds some inputs after the other, at most maxBatch at once.
-func inBatches[T any](what string, all []T, embed func(part []T) ([][]float32, error)) ([][]float32, error) {
+// inBatches embeds some inputs after the other, at most so many at once.
+func inBatches[T any](what string, all []T, most int, embed func(part []T) ([][]float32, error)) ([][]float32, error) {
 	var out [][]float32
-	for part := range slices.Chunk(all, maxBatch) {
+	for part := range slices.Chunk(all, most) {
 		rows, err := embed(part)
 		if err != nil {
 			return nil, fmt.Errorf("embed %s: %w", what, err)
@@ -268,34 +269,31 @@ func (m *Model) patches(p pass, batch []any) (buf, error) {
 	}
 	size := m.cfg.Patches() * m.cfg.Stem.Out
 	dst := p.mem.take(len(batch) * size)
-	for i := 0; i < len(batch); i += stemBatch {
-		part := batch[i:min(i+stemBatch, len(batch))]
+	done := 0
+	for part := range slices.Chunk(batch, m.stemBatch()) {
 		at := p.mem.at
 		x := p.mem.take(len(part) * n)
 		for j, rows := range part {
 			p.e.Write(x.Slice(j*n, n), rows.([]float32))
 		}
-		p.stem(m.cfg, dst.Slice(i*size, len(part)*size), x, &m.stem, len(part))
+		p.stem(m.cfg, dst.Slice(done*size, len(part)*size), x, &m.stem, len(part))
 		p.mem.release(at)
+		done += len(part)
 	}
 	return dst, nil
 }
 
-// stemBatch is how many photos go through the stem together: its maps are
-// large (5 MB per photo behind the first expansion) and gain from the cache.
-const stemBatch = 2
-
 // EmbedTexts returns the unit embeddings [Dim] of texts, each padded to the
 // model's length.
 func (m *Model) EmbedTexts(ctx context.Context, texts []string) ([][]float32, error) {
-	return inBatches("texts", texts, func(part []string) ([][]float32, error) { return m.embedTexts(ctx, part) })
-}
-
-func (m *Model) embedTexts(ctx context.Context, texts []string) ([][]float32, error) {
 	ids := make([][]int32, len(texts))
 	for i, text := range texts {
 		ids[i], _ = m.tok.Encode(text)
 	}
+	return inBatches("texts", ids, m.atOnce.texts, func(part [][]int32) ([][]float32, error) { return m.embedIDs(ctx, part) })
+}
+
+func (m *Model) embedIDs(ctx context.Context, ids [][]int32) ([][]float32, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := ctx.Err(); err != nil {
@@ -308,7 +306,7 @@ func (m *Model) embedTexts(ctx context.Context, texts []string) ([][]float32, er
 		return nil, err
 	}
 	p.text(m.cfg, &m.texts, tokens, ids, &m.w)
-	return m.readRows(m.texts.out, len(texts))
+	return m.readRows(m.texts.out, len(ids))
 }
 
 // tokens looks ids up in the token table: [texts·tokens, width].

@@ -23,6 +23,7 @@ type Trainer struct {
 	sums    buf      // one for each of them
 
 	image, text reach
+	micro       int // see Batch
 
 	lora    LoRA
 	adapted []adapted // nil: whole tensors are trained
@@ -62,6 +63,9 @@ func (m *Model) NewTrainer(patterns ...string) (*Trainer, error) {
 	}
 	for i := range t.weights {
 		t.slots = append(t.slots, slot{lists[1][i].all(), lists[2][i].all(), lists[3][i].all()})
+	}
+	if err := t.chooseMicro(func(dry *Model) (*Trainer, error) { return dry.NewTrainer(patterns...) }); err != nil {
+		return nil, fmt.Errorf("prepare training: %w", err)
 	}
 	return t, nil
 }

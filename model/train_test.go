@@ -172,7 +172,8 @@ func TestMicroBatches(t *testing.T) {
 					t.Fatal(err)
 				}
 				want, whole := add(t, tr, b), gradients(t, tr)
-				for _, micro := range []int{1, 2, 3} {
+				tr.micro = 2
+				for _, micro := range []int{0, 1, 3} {
 					tr.Clear()
 					b := b
 					b.Micro = micro

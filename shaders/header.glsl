@@ -17,6 +17,26 @@ float stored(uint word, int second) {
 // group is the number of the work group: no dimension may have more than 65,535.
 int group() { return int(gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x); }
 
+#ifdef PAIRS // a tile of the pairs of a loss
+// n: rows and columns of the tile, its first row and column, default label, whether
+// the diagonal is +1, exceptions in the tile.
+// list: for each row which exception is its first, and how many there are; then the
+// exceptions by row and column: 4·column + label + 1, columns counted in the tile.
+layout(std430, binding = 5) readonly buffer List { int list[]; };
+
+int label(int r, int c) {
+    int z = n[5] != 0 && n[2] + r == n[3] + c ? 1 : n[4];
+    if (n[6] == 0) return z;
+    int low = list[r], end = list[r + 1], high = end, at = n[0] + 1;
+    while (low < high) {
+        int middle = (low + high) / 2;
+        if (list[at + middle] / 4 < c) low = middle + 1;
+        else high = middle;
+    }
+    return low < end && list[at + low] / 4 == c ? list[at + low] % 4 - 1 : z;
+}
+#endif
+
 // With VEC a buffer has its values in fours, each row beginning with one. PLAIN and
 // PACKED are element i of a buffer x, four with VEC; FOUR is the four values of a
 // row from the i-th on, of which have are there, and zeros. It loads always, the

@@ -1,32 +1,10 @@
-// The pairwise sigmoid loss (Zhai et al. 2023) on a tile of cosines.
-// n: rows and columns of the tile, its first row and column, default label,
-// whether the diagonal is +1, exceptions in the list and the first of them.
-layout(std430, binding = 0) buffer Labels { int label[]; };
-#if defined(LABELS) // labels of the tile, but for exceptions
+// The pairwise sigmoid loss (Zhai et al. 2023) on a tile of cosines, which become
+// gradients by the cosine, PER an invocation; sums of each group: loss, dt', db.
 layout(local_size_x = 256) in;
-
-void main() {
-    int i = group() * 256 + int(gl_LocalInvocationID.x);
-    if (i >= n[0] * n[1]) return;
-    bool same = n[2] + i / n[1] == n[3] + i % n[1];
-    label[i] = n[5] != 0 && same ? 1 : n[4];
-}
-#elif defined(EXCEPT) // an exception an invocation, if it lies in the tile
-layout(local_size_x = 256) in;
-layout(std430, binding = 1) readonly buffer List { int list[]; }; // row, column, label
-
-void main() {
-    int i = group() * 256 + int(gl_LocalInvocationID.x);
-    if (i >= n[6]) return;
-    int at = (n[7] + i) * 3, r = list[at] - n[2], c = list[at + 1] - n[3];
-    if (r >= 0 && r < n[0] && c >= 0 && c < n[1]) label[r * n[1] + c] = list[at + 2];
-}
-#else // cosines become gradients by the cosine; sums of each group: loss, dt', db
-layout(local_size_x = 256) in;
-layout(std430, binding = 1) buffer Tile { float tile[]; };
-layout(std430, binding = 2) readonly buffer Scale { float t[]; };
-layout(std430, binding = 3) readonly buffer Bias { float b[]; };
-layout(std430, binding = 4) buffer Sums { float sums[]; };
+layout(std430, binding = 0) buffer Tile { float tile[]; };
+layout(std430, binding = 1) readonly buffer Scale { float t[]; };
+layout(std430, binding = 2) readonly buffer Bias { float b[]; };
+layout(std430, binding = 3) buffer Sums { float sums[]; };
 
 shared vec3 part[256];
 
@@ -44,16 +22,17 @@ float log1p(float e) {
 }
 
 void main() {
-    int lane = int(gl_LocalInvocationID.x), i = group() * 256 + lane;
+    int lane = int(gl_LocalInvocationID.x), from = group() * 256 * PER, end = min(from + 256 * PER, n[0] * n[1]);
+    float scale = exp(t[off[1]]), bias = b[off[2]];
     vec3 sum = vec3(0.0);
-    if (i < n[0] * n[1]) {
-        float z = float(label[i]), scale = exp(t[off[2]]), cosine = tile[i];
-        float u = -z * (scale * cosine + b[off[3]]); // loss is softplus(u)
+    for (int i = from + lane; i < end; i += 256) {
+        float z = float(label(i / n[1], i % n[1])), cosine = tile[off[0] + i];
+        float u = -z * (scale * cosine + bias); // loss is softplus(u)
         float e = exp(-abs(u));
         float grad = -z * (u >= 0.0 ? 1.0 : e) / (1.0 + e) * f[0];
-        if (z != 0.0) sum = vec3((max(u, 0.0) + log1p(e)) * f[0], grad * scale * cosine, grad);
+        if (z != 0.0) sum += vec3((max(u, 0.0) + log1p(e)) * f[0], grad * scale * cosine, grad);
         if (isnan(u)) sum = vec3(u);
-        tile[i] = grad * scale;
+        tile[off[0] + i] = grad * scale;
     }
     part[lane] = sum;
     barrier();
@@ -61,9 +40,8 @@ void main() {
         if (lane < h) part[lane] += part[lane + h];
         barrier();
     }
-    if (lane > 0 || group() * 256 >= n[0] * n[1]) return;
+    if (lane > 0 || from >= n[0] * n[1]) return;
     sums[group() * 3] = part[0].x;
     sums[group() * 3 + 1] = part[0].y;
     sums[group() * 3 + 2] = part[0].z;
 }
-#endif

@@ -1,15 +1,14 @@
 // The softmax loss of CLIP on a tile of cosines. A line is a row or a column of
 // the logits: [top, Σ exp(logit − top), targets, Σ logits of targets], and after
 // WEIGH [top, weight / Σ, weight / targets, 0], with all weights 0 in lines
-// without a target. n: rows and columns of the tile, first line of the tile.
+// without a target.
 const float LOWEST = -3.4e38;
 
 #if defined(LINES) // a line a group; COLUMNS takes columns
 layout(local_size_x = 128) in;
 layout(std430, binding = 0) buffer Lines { vec4 lines[]; };
-layout(std430, binding = 1) readonly buffer Labels { int label[]; };
-layout(std430, binding = 2) readonly buffer Tile { float tile[]; };
-layout(std430, binding = 3) readonly buffer Scale { float t[]; };
+layout(std430, binding = 1) readonly buffer Tile { float tile[]; };
+layout(std430, binding = 2) readonly buffer Scale { float t[]; };
 
 shared vec4 part[128];
 
@@ -23,19 +22,23 @@ vec4 joined(vec4 a, vec4 b) {
 void main() {
     int lane = int(gl_LocalInvocationID.x), line = group();
 #ifdef COLUMNS
-    int count = n[1], length_ = n[0], step_ = n[1], from = line;
+    int count = n[1], others = n[0], first = n[3];
+#define ROW i
+#define COLUMN line
 #else
-    int count = n[0], length_ = n[1], step_ = 1, from = line * n[1];
+    int count = n[0], others = n[1], first = n[2];
+#define ROW line
+#define COLUMN i
 #endif
     if (line >= count) return; // the whole group
-    float scale = exp(t[off[3]]), top = LOWEST;
-    for (int i = lane; i < length_; i += 128)
-        if (label[off[1] + from + i * step_] != 0) top = max(top, scale * tile[off[2] + from + i * step_]);
+    float scale = exp(t[off[2]]), top = LOWEST;
+    for (int i = lane; i < others; i += 128)
+        if (label(ROW, COLUMN) != 0) top = max(top, scale * tile[off[1] + ROW * n[1] + COLUMN]);
     vec4 all = vec4(top, 0.0, 0.0, 0.0);
-    for (int i = lane; i < length_; i += 128) {
-        int at = from + i * step_, z = label[off[1] + at];
+    for (int i = lane; i < others; i += 128) {
+        int z = label(ROW, COLUMN);
         if (z == 0) continue;
-        float logit = scale * tile[off[2] + at];
+        float logit = scale * tile[off[1] + ROW * n[1] + COLUMN];
         all.y += exp(logit - top);
         if (z > 0) all.zw += vec2(1.0, logit);
     }
@@ -45,7 +48,7 @@ void main() {
         if (lane < h) part[lane] = joined(part[lane], part[lane + h]);
         barrier();
     }
-    if (lane == 0) lines[n[2] + line] = joined(lines[n[2] + line], part[0]);
+    if (lane == 0) lines[first + line] = joined(lines[first + line], part[0]);
 }
 #elif defined(WEIGH) // one group, n[0] lines; their loss is added to dst
 layout(local_size_x = 256) in;
@@ -84,31 +87,30 @@ void main() {
     loss = total(loss);
     if (lane == 0) dst[off[1]] += loss;
 }
-#else // cosines become gradients by the cosine; sums of each group: dt'
+#else // cosines become gradients by the cosine, PER an invocation; sums of each group: dt'
 layout(local_size_x = 256) in;
-layout(std430, binding = 0) readonly buffer Labels { int label[]; };
-layout(std430, binding = 1) buffer Tile { float tile[]; };
-layout(std430, binding = 2) readonly buffer Scale { float t[]; };
-layout(std430, binding = 3) readonly buffer Rows { vec4 rows[]; };
-layout(std430, binding = 4) readonly buffer Cols { vec4 cols[]; };
-layout(std430, binding = 5) buffer Sums { float sums[]; };
+layout(std430, binding = 0) buffer Tile { float tile[]; };
+layout(std430, binding = 1) readonly buffer Scale { float t[]; };
+layout(std430, binding = 2) readonly buffer Rows { vec4 rows[]; };
+layout(std430, binding = 3) readonly buffer Cols { vec4 cols[]; };
+layout(std430, binding = 4) buffer Sums { float sums[]; };
 
 shared float part[256];
 
 float grad(vec4 line, float logit, float target) { return line.y * exp(logit - line.x) - line.z * target; }
 
 void main() {
-    int lane = int(gl_LocalInvocationID.x), i = group() * 256 + lane;
-    float sum = 0.0;
-    if (i < n[0] * n[1]) {
-        int z = label[off[0] + i];
-        float scale = exp(t[off[2]]), logit = scale * tile[off[1] + i], g = 0.0;
+    int lane = int(gl_LocalInvocationID.x), from = group() * 256 * PER, end = min(from + 256 * PER, n[0] * n[1]);
+    float scale = exp(t[off[1]]), sum = 0.0;
+    for (int i = from + lane; i < end; i += 256) {
+        int r = i / n[1], c = i % n[1], z = label(r, c);
+        float logit = scale * tile[off[0] + i], g = 0.0;
         if (z != 0) {
             float target = z > 0 ? 1.0 : 0.0;
-            g = grad(rows[n[2] + i / n[1]], logit, target) + grad(cols[n[3] + i % n[1]], logit, target);
+            g = grad(rows[n[2] + r], logit, target) + grad(cols[n[3] + c], logit, target);
         }
-        sum = g * logit;
-        tile[off[1] + i] = g * scale;
+        sum += g * logit;
+        tile[off[0] + i] = g * scale;
     }
     part[lane] = sum;
     barrier();
@@ -116,6 +118,6 @@ void main() {
         if (lane < h) part[lane] += part[lane + h];
         barrier();
     }
-    if (lane == 0 && group() * 256 < n[0] * n[1]) sums[group()] = part[0];
+    if (lane == 0 && from < n[0] * n[1]) sums[group()] = part[0];
 }
 #endif

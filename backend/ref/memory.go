@@ -31,6 +31,9 @@ func (engine) Read(dst []float32, src backend.Buf) error {
 
 func (engine) Zero(dst backend.Buf) { clear(floats(dst)) }
 
+// Capacity is that of a processor.
+func (engine) Capacity() backend.Capacity { return backend.Capacity{} }
+
 // Discard leaves what is no longer wanted.
 func (engine) Discard(backend.Buf) {}
 

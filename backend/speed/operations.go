@@ -40,11 +40,15 @@ func Operations(photos int) []Operation {
 		conv("starter 112 k3", backend.Conv{Batch: photos, Height: 112, Width: 112, Channels: 32, Kernel: 3, Stride: 1}),
 		conv("starter 56 k5 s2", backend.Conv{Batch: photos, Height: 56, Width: 56, Channels: 144, Kernel: 5, Stride: 2}),
 		conv("starter 7 k5", backend.Conv{Batch: photos, Height: 7, Width: 7, Channels: 1152, Kernel: 5, Stride: 1}),
-		relu6("starter", photos*112*112*96),
+		relu6("starter", min(photos, bound)*112*112*96),
 		sumSquares("4M", 1<<22),
 		adamW("4M", 1<<22),
 	}
 }
+
+// bound is of how many photos the starter's largest map, of 5 MB each, is a buffer that
+// every GPU takes.
+const bound = 16
 
 // Losses lists both losses on so many photos and as many texts, of SigLIP base's
 // width.

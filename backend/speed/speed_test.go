@@ -72,3 +72,32 @@ func (c closing) Read(dst []float32, src backend.Buf) error {
 	_ = c.Close() // a second time it says so, too
 	return c.Engine.Read(dst, src)
 }
+
+// No buffer of what is measured with the most photos is larger than 128 MiB, which is
+// all that some GPUs bind at once.
+func TestBuffersAreBound(t *testing.T) {
+	e := &largest{}
+	stage := speed.NewStage(e)
+	for _, o := range speed.Operations(32) {
+		e.elements = 0
+		stage.Set(o)
+		if e.elements > 128<<20/4 {
+			t.Errorf("%s: a buffer of %d MiB", o.Name, 4*e.elements>>20)
+		}
+	}
+}
+
+// largest is an engine without memory that keeps the size of its largest buffer.
+type largest struct {
+	backend.Backend
+	elements int
+}
+
+func (e *largest) Alloc(n int, _ backend.Use) backend.Buf {
+	e.elements = max(e.elements, n)
+	return backend.Buf{Len: n}
+}
+func (*largest) Write(backend.Buf, []float32)                                {}
+func (*largest) Zero(backend.Buf)                                            {}
+func (*largest) Attention(_, _, _, _, _ backend.Buf, _ backend.Attn)         {}
+func (*largest) LayerNorm(_, _, _, _, _, _ backend.Buf, _, _ int, _ float32) {}
