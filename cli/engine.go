@@ -26,6 +26,7 @@ type encoder struct {
 	texts   *textCache       // nil: none
 	adapter *adapter         // nil: none
 	failed  *gpu.DeviceError // instead of which engine is the processor's; nil: none
+	trains  bool             // engine is a gpu, and to train the towers
 
 	rescue *rescue
 }
@@ -189,13 +190,16 @@ func (a *app) load(ctx context.Context, src model.Source) (*encoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	device, err := a.device(ctx, processor)
+	device, trains, err := a.device(ctx, processor)
 	if err != nil {
 		return nil, errors.Join(err, processor.Close())
 	}
 	e, err := a.loadOn(device, processor, src)
 	failed := deviceFailure(err)
 	if failed == nil {
+		if err == nil {
+			e.trains = trains
+		}
 		return e, err
 	}
 	if processor, err = a.engine(); err == nil { // the other is closed

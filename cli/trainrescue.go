@@ -35,14 +35,20 @@ func (l *lesson) onCPU(failed *gpu.DeviceError) *lesson {
 // trainingGPU opens the device that trains; nil if the processor does. The model
 // is on that device already: one that cannot be opened any more has failed.
 func (l *lesson) trainingGPU(ctx context.Context) (engine, error) {
-	if !l.wantsGPU() || l.failed != nil {
+	if l.failed != nil || !l.trainsOnGPU() {
 		return nil, nil
 	}
 	e, err := l.gpu(ctx, gpu.F32)
 	if err != nil && ctx.Err() == nil {
-		err = &gpu.DeviceError{Renderer: l.settings.device, Err: err}
+		err = &gpu.DeviceError{Renderer: l.gpuName(), Err: err}
 	}
 	return e, err
+}
+
+// trainsOnGPU reports whether a device is to train. auto leaves to the processor
+// what takes seconds there.
+func (l *lesson) trainsOnGPU() bool {
+	return l.wantsGPU() || l.towers() && l.enc.trains && l.enc.rescue.spare.Load() == nil
 }
 
 // loadToTrain loads the model onto what trains its towers.
