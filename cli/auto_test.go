@@ -209,3 +209,45 @@ func TestAutoCannotOpen(t *testing.T) {
 		t.Errorf("the model is on %s", d)
 	}
 }
+
+// A benchmark of training runs where a training would.
+func TestBenchesTrainingOnDevice(t *testing.T) {
+	atHome(t)
+	run := func(args ...string) (b trainBenchmark, said string) {
+		t.Helper()
+		var out, complaint strings.Builder
+		status := Run(append([]string{"bench", "--train", "lora", "--batch", "1", "--format", "json"}, args...), strings.NewReader(""), &out, &complaint)
+		if status == exitDone {
+			if err := json.Unmarshal([]byte(out.String()), &b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return b, complaint.String()
+	}
+	injectGPU(t, 1e18, func(gpu.Options) (engine, error) {
+		device := &fragile{Engine: cpuEngine(t)}
+		device.left.Store(1 << 40)
+		return device, nil
+	})
+	for _, device := range []string{"gpu", "auto"} {
+		if b, said := run("--device", device); b.Device != "gpu fragile · f32" || b.Pairs <= 0 || b.Peak <= 0 || said != "" {
+			t.Errorf("--device %s: %+v, said %q", device, b, said)
+		}
+	}
+	for _, args := range [][]string{{"--device", "cpu"}, {"--device", "auto", "--precision", "f32"}} {
+		injectGPU(t, 1, nil)
+		atHome(t) // where nothing is known of the device
+		if b, said := run(args...); !strings.HasPrefix(b.Device, "cpu ") || said != "" {
+			t.Errorf("%v: %+v, said %q", args, b, said)
+		}
+	}
+	injectGPU(t, 1, func(gpu.Options) (engine, error) { return nil, errors.New("it is busy") })
+	for args, want := range map[string]string{
+		"--device gpu":                  "sigla: open device gpu: it is busy; use --device cpu\n",
+		"--device gpu --precision int8": "sigla: train in int8: want --precision f32 or bf16\n",
+	} {
+		if _, said := run(strings.Fields(args)...); said != want {
+			t.Errorf("%s: %q", args, said)
+		}
+	}
+}

@@ -54,7 +54,7 @@ func (a *app) device(ctx context.Context, processor *cpu.Engine) (e engine, trai
 		}
 	}
 	if storage != gpu.F32 {
-		return nil, false, fmt.Errorf("compute in %s: the cpu has the model in f32 only, and trains in bf16 by itself where it is faster; use --precision auto", storage)
+		return nil, false, fmt.Errorf("compute in %s: the cpu embeds in f32 only, and trains in bf16 where that is faster; use --precision auto", storage)
 	}
 	return processor, false, nil
 }

@@ -269,13 +269,34 @@ func (a *app) engine() (*cpu.Engine, error) {
 // towerEngine is engine for training the towers, which multiplies in bf16 where the
 // processor is faster at it, unless f32 is asked for.
 func (a *app) towerEngine() (*cpu.Engine, error) {
-	switch p := a.settings.precision; p {
-	case "auto", "", "bf16":
-		return a.cpuEngine(true)
-	case "int8":
-		return nil, fmt.Errorf("train in %s: want --precision f32 or bf16", p)
+	if err := a.checkTrainingPrecision(); err != nil {
+		return nil, err
 	}
-	return a.engine()
+	return a.cpuEngine(a.settings.precision != "f32")
+}
+
+func (a *app) checkTrainingPrecision() error {
+	if p := a.settings.precision; p == "int8" {
+		return fmt.Errorf("train in %s: want --precision f32 or bf16", p)
+	}
+	return nil
+}
+
+// loadTowers loads a model onto a device that is to train its towers, or, if that
+// is nil, onto the processor.
+func (a *app) loadTowers(device engine, src model.Source) (*encoder, error) {
+	if device == nil {
+		processor, err := a.towerEngine()
+		if err != nil {
+			return nil, err
+		}
+		return a.loadOn(processor, processor, src)
+	}
+	processor, err := a.engine()
+	if err != nil {
+		return nil, errors.Join(err, device.Close())
+	}
+	return a.loadOn(device, processor, src)
 }
 
 func (a *app) cpuEngine(bf16 bool) (*cpu.Engine, error) {

@@ -118,6 +118,31 @@ func TestSoftwareTrains(t *testing.T) {
 	}
 }
 
+// A benchmark of training says what it took of the device, which a processor's has not.
+func TestSoftwareBenchesTraining(t *testing.T) {
+	atHome(t)
+	for device, is := range map[string]string{"gpu:software": "gpu:software ", "cpu": "cpu "} {
+		var out strings.Builder
+		a := &app{stdout: &out, threads: 1, progress: &progress{w: &out}}
+		a.settings.device, a.settings.precision, a.settings.format = device, "auto", "json"
+		if err := a.benchTrain(context.Background(), starter(), training{"lora", 1}); err != nil {
+			if strings.Contains(err.Error(), "open device") {
+				require.Missing(t, "gl", err.Error())
+			}
+			t.Fatal(err)
+		}
+		var b trainBenchmark
+		if err := json.Unmarshal([]byte(out.String()), &b); err != nil {
+			t.Fatal(err)
+		}
+		on := device != "cpu"
+		// The starter's weights without the token table, and what a photo takes.
+		if !strings.HasPrefix(b.Device, is) || b.OnDevice.Within != on || (b.OnDevice.Bytes > 45e6) != on || b.Peak <= 0 || b.Pairs <= 0 {
+			t.Errorf("%s: %+v", device, b)
+		}
+	}
+}
+
 // A verdict of auto for a device that is gone is not believed: the processor
 // computes, without a word, and the verdict is made again.
 func TestVanishedGPU(t *testing.T) {

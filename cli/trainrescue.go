@@ -57,18 +57,7 @@ func (l *lesson) loadToTrain(ctx context.Context) (*encoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	if device == nil {
-		processor, err := l.towerEngine()
-		if err != nil {
-			return nil, err
-		}
-		return l.loadOn(processor, processor, l.src)
-	}
-	processor, err := l.engine()
-	if err != nil {
-		return nil, errors.Join(err, device.Close())
-	}
-	return l.loadOn(device, processor, l.src)
+	return l.loadTowers(device, l.src)
 }
 
 // linearEngine is what learns on embeddings.
