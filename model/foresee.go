@@ -33,13 +33,14 @@ func Foresee(c Config, prepare func(*Model) (*Trainer, error), photos, texts, mi
 	if c.Stem != nil {
 		list = append(list, m.stem.list(c.Stem)...)
 	}
-	carve(e, backend.Weight, list)
+	place(e, list)
 	t, err := prepare(m)
 	if err != nil {
 		return Need{}, err
 	}
-	n := Need{Weights: e.bytes[backend.Weight], Gradients: e.bytes[backend.Scratch] / 3}
+	n := Need{Gradients: t.size()}
 	n.Moments = 2 * n.Gradients
+	n.Weights = e.bytes[backend.Weight] + e.bytes[backend.Scratch] - n.Gradients - n.Moments
 	prepared := make([]float32, m.window.Len())
 	images, err := t.Front(context.Background(), slices.Repeat([]any{prepared}, photos))
 	if err != nil {
@@ -57,7 +58,7 @@ func Foresee(c Config, prepare func(*Model) (*Trainer, error), photos, texts, mi
 	if _, err := t.Add(context.Background(), b); err != nil {
 		return Need{}, err
 	}
-	n.Activations = e.bytes[backend.Scratch] - n.Gradients - n.Moments
+	n.Activations = e.bytes[backend.Weight] + e.bytes[backend.Scratch] - n.Weights - n.Gradients - n.Moments
 	n.Photo = Size(images[0])
 	return n, nil
 }
