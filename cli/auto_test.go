@@ -118,6 +118,7 @@ func TestAutoTrains(t *testing.T) {
 	}{
 		{1e18, "auto", finetune.DepthLoRA, []gpu.Storage{gpu.F32, gpu.F32}},
 		{1e18, "f32", finetune.DepthFull, []gpu.Storage{gpu.F32, gpu.F32}},
+		{1e18, "bf16", finetune.DepthLoRA, []gpu.Storage{gpu.BF16, gpu.BF16}},
 		{1e18, "bf16", finetune.DepthFull, []gpu.Storage{gpu.BF16, gpu.F32}},
 		{1e18, "auto", finetune.DepthHead, []gpu.Storage{gpu.F32}},
 		{1e18, "auto", finetune.DepthCalibrate, []gpu.Storage{gpu.F32}},

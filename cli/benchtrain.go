@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"sigla/backend"
-	"sigla/gpu"
+	"sigla/finetune"
 	"sigla/model"
 )
 
@@ -65,7 +65,7 @@ type trainBenchmark struct {
 
 // benchTrain measures steps of training.
 func (a *app) benchTrain(ctx context.Context, src model.Source, t training) error {
-	device, err := a.benchedGPU(ctx)
+	device, err := a.benchedGPU(ctx, t.depth)
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func (a *app) benchTrain(ctx context.Context, src model.Source, t training) erro
 }
 
 // benchedGPU opens the device that trains the towers; nil if the processor does.
-func (a *app) benchedGPU(ctx context.Context) (engine, error) {
+func (a *app) benchedGPU(ctx context.Context, depth string) (engine, error) {
 	if err := a.checkTrainingPrecision(); err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ func (a *app) benchedGPU(ctx context.Context) (engine, error) {
 	} else if !a.wantsGPU() {
 		return nil, nil
 	}
-	e, err := a.gpu(ctx, gpu.F32)
+	e, err := a.gpu(ctx, a.trainingStorage(finetune.Depth(depth)))
 	if err != nil {
 		err = fmt.Errorf("%w; use --device cpu", err)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"sigla/backend"
 	"sigla/cpu"
+	"sigla/finetune"
 	"sigla/gpu"
 )
 
@@ -62,6 +63,15 @@ func (a *app) device(ctx context.Context, processor *cpu.Engine) (e engine, trai
 // wantsGPU reports whether --device asks for a gpu, and for nothing else.
 func (a *app) wantsGPU() bool {
 	return a.settings.device == "gpu" || a.settings.device == "gpu:software"
+}
+
+// trainingStorage is how a device that trains stores weights. Only those of depth
+// lora do not change: others would by less than 8 bits show.
+func (a *app) trainingStorage(depth finetune.Depth) gpu.Storage {
+	if depth == finetune.DepthLoRA && a.settings.precision == "bf16" {
+		return gpu.BF16
+	}
+	return gpu.F32
 }
 
 // gpuName is what a device is called before it says what it is.

@@ -38,7 +38,7 @@ func (l *lesson) trainingGPU(ctx context.Context) (engine, error) {
 	if l.failed != nil || !l.trainsOnGPU() {
 		return nil, nil
 	}
-	e, err := l.gpu(ctx, gpu.F32)
+	e, err := l.gpu(ctx, l.trainingStorage(l.setup.Depth))
 	if err != nil && ctx.Err() == nil {
 		err = &gpu.DeviceError{Renderer: l.gpuName(), Err: err}
 	}
