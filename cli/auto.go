@@ -39,6 +39,18 @@ func (v verdict) trains(precision string) bool {
 	return v.faster() && (precision == "f32" || v.Device > v.Training)
 }
 
+// words say what auto makes of it.
+func (v verdict) words(precision string) string {
+	cpu := fmt.Sprintf("the cpu does %.0f at best", v.Peak/1e9)
+	switch {
+	case !v.faster():
+		return cpu + ": auto leaves everything to it"
+	case v.trains(precision):
+		return cpu + ": auto computes and trains on the gpu"
+	}
+	return fmt.Sprintf("%s, and %.0f as it trains: auto computes on the gpu and trains on the cpu", cpu, v.Training/1e9)
+}
+
 // verdict compares a matrix product on both. It is kept: to measure takes longer
 // than to open the device. Where there is none, a child asks again after a week.
 func (a *app) verdict(ctx context.Context, processor *cpu.Engine) verdict {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -135,6 +136,10 @@ func TestAutoTrains(t *testing.T) {
 				return last, nil
 			})
 			l, enc := onAuto(t, u, c.depth, c.precision)
+			plan, err := l.foresee(context.Background())
+			if on := strings.HasPrefix(plan.Device, "gpu fragile"); err != nil || on != (len(c.opened) == 2) {
+				t.Errorf("it is said to train on %q, %v", plan.Device, err)
+			}
 			got := live(t, l, nil, nil)
 			if fmt.Sprint(opened) != fmt.Sprint(c.opened) {
 				t.Errorf("opened %v, want %v", opened, c.opened)
@@ -250,5 +255,38 @@ func TestBenchesTrainingOnDevice(t *testing.T) {
 		if _, said := run(strings.Fields(args)...); said != want {
 			t.Errorf("%s: %q", args, said)
 		}
+	}
+}
+
+// The doctor says what auto makes of a device, and what trains at each depth.
+func TestDoctorOnAuto(t *testing.T) {
+	for name, c := range map[string]struct {
+		device string
+		flops  float64
+		want   []string
+	}{
+		"fast":  {"auto", 1e18, []string{"✓ gpu .*; the cpu does .* at best: auto computes and trains on the gpu", "✓ training  lora and full on gpu fragile; calibrate and head on cpu .* · f32"}},
+		"slow":  {"auto", 1, []string{"✓ gpu .*; the cpu does .* at best: auto leaves everything to it", "✓ training  lora and full on cpu .*; calibrate and head on cpu .* · f32"}},
+		"asked": {"gpu", 1, []string{"✓ gpu .* GFLOP/s", "✓ training  lora and full on gpu fragile; calibrate and head on gpu fragile"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			atHome(t)
+			injectGPU(t, c.flops, func(gpu.Options) (engine, error) {
+				device := &fragile{Engine: cpuEngine(t)}
+				device.left.Store(1 << 40)
+				return device, nil
+			})
+			var out, said strings.Builder
+			Run([]string{"doctor", "--device", c.device}, strings.NewReader(""), &out, &said)
+			for _, want := range c.want {
+				if !regexp.MustCompile("(?m)^" + want + "$").MatchString(out.String()) {
+					t.Errorf("want %s in\n%s%s", want, out.String(), said.String())
+				}
+			}
+		})
+	}
+	between := verdict{Device: 150e9, Peak: 100e9, Training: 180e9}
+	if got, want := between.words("auto"), "the cpu does 100 at best, and 180 as it trains: auto computes on the gpu and trains on the cpu"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -194,11 +194,20 @@ func firstLine(s string) string {
 	return line
 }
 
-// checkGPU tries the device that this build can use.
+// checkGPU tries the device that this build can use, and says how auto decides.
 func (a *app) checkGPU(ctx context.Context) finding {
-	p, err := probe(ctx, a.settings.device == "gpu:software")
-	if err != nil {
+	p, err := probeGPU(ctx, a.settings.device == "gpu:software")
+	switch {
+	case err != nil && a.wantsGPU():
+		return finding{"gpu", broken, err.Error() + "; use --device cpu"}
+	case err != nil:
 		return finding{"gpu", notable, err.Error() + "; everything runs on the cpu"}
 	}
-	return finding{"gpu", well, fmt.Sprintf("%s, OpenGL %s through %s; %.0f GFLOP/s", p.Renderer, p.Version, p.Context, p.FLOPS/1e9)}
+	is := fmt.Sprintf("%s, OpenGL %s through %s; %.0f GFLOP/s", p.Renderer, p.Version, p.Context, p.FLOPS/1e9)
+	processor, err := a.engine()
+	if err != nil || a.settings.device != "auto" {
+		return finding{"gpu", well, is}
+	}
+	defer processor.Close()
+	return finding{"gpu", well, is + "; " + a.verdict(ctx, processor).words(a.settings.precision)}
 }

@@ -100,13 +100,16 @@ func (e *encoder) fallBack(failed *gpu.DeviceError) (*model.Model, error) {
 	return m, nil
 }
 
+// described is what an engine is and how precisely it computes.
+func described(e engine) string { return e.String() + " · " + e.Precision() }
+
 // Device says where and how precisely it computes: "cpu avx512 · f32". It never
 // waits.
 func (e *encoder) Device() string {
 	if e.rescue.spare.Load() != nil {
-		return e.cpu.String() + " · " + e.cpu.Precision() + " (" + e.engine.String() + " failed)"
+		return described(e.cpu) + " (" + e.engine.String() + " failed)"
 	}
-	where := e.engine.String() + " · " + e.engine.Precision()
+	where := described(e.engine)
 	if e.failed != nil {
 		where += " (" + e.failed.Renderer + " failed)"
 	}

@@ -32,10 +32,27 @@ func (l *lesson) onCPU(failed *gpu.DeviceError) *lesson {
 	return &spare
 }
 
+// trainsOn says what is to train, which if it is a device is not opened for it.
+func (l *lesson) trainsOn() (string, error) {
+	if l.trainsOnGPU() {
+		return l.enc.engine.String(), nil
+	}
+	open := l.engine
+	if l.towers() {
+		open = l.towerEngine
+	}
+	e, err := open()
+	if err != nil {
+		return "", err
+	}
+	defer e.Close()
+	return described(e), nil
+}
+
 // trainingGPU opens the device that trains; nil if the processor does. The model
 // is on that device already: one that cannot be opened any more has failed.
 func (l *lesson) trainingGPU(ctx context.Context) (engine, error) {
-	if l.failed != nil || !l.trainsOnGPU() {
+	if !l.trainsOnGPU() {
 		return nil, nil
 	}
 	e, err := l.gpu(ctx, l.trainingStorage(l.setup.Depth))
@@ -48,7 +65,8 @@ func (l *lesson) trainingGPU(ctx context.Context) (engine, error) {
 // trainsOnGPU reports whether a device is to train. auto leaves to the processor
 // what takes seconds there.
 func (l *lesson) trainsOnGPU() bool {
-	return l.wantsGPU() || l.towers() && l.enc.trains && l.enc.rescue.spare.Load() == nil
+	auto := l.towers() && l.enc.trains && l.enc.rescue.spare.Load() == nil
+	return l.failed == nil && (l.wantsGPU() || auto)
 }
 
 // loadToTrain loads the model onto what trains its towers.
