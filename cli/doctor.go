@@ -235,16 +235,18 @@ func (a *app) checkScore(ctx context.Context, enc *encoder, begin time.Time) fin
 
 // checkTraining says what trains at each depth.
 func (a *app) checkTraining(enc *encoder) finding {
-	var on []string
-	for _, depths := range [][2]finetune.Depth{{finetune.DepthLoRA, finetune.DepthFull}, {finetune.DepthCalibrate, finetune.DepthHead}} {
-		l := &lesson{app: a, enc: enc, setup: trainSetup{Depth: depths[0]}}
-		where, err := l.trainsOn()
-		if err != nil {
+	var on [2]string
+	for i, depth := range []finetune.Depth{finetune.DepthLoRA, finetune.DepthHead} {
+		l := &lesson{app: a, enc: enc, setup: trainSetup{Depth: depth}}
+		var err error
+		if on[i], err = l.trainsOn(); err != nil {
 			return finding{"training", broken, err.Error()}
 		}
-		on = append(on, fmt.Sprintf("%s and %s on %s", depths[0], depths[1], where))
 	}
-	return finding{"training", well, strings.Join(on, "; ")}
+	if on[0] == on[1] {
+		return finding{"training", well, "all depths on " + on[0]}
+	}
+	return finding{"training", well, fmt.Sprintf("lora and full on %s; calibrate and head on %s", on[0], on[1])}
 }
 
 // testScore scores the test photo with the model's own t' and b.
