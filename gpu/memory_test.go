@@ -67,7 +67,6 @@ func TestBudget(t *testing.T) {
 				}
 			})
 		}
-		// Nine MiB in float32 fill the budget, and in halves five.
 		if most := e.Memory(); most > 4<<20 || most < 3<<20 {
 			t.Errorf("%d KiB were held at most", most>>10)
 		}
