@@ -32,7 +32,7 @@ func (a *app) benchCommand() *cobra.Command {
 
 --random NAME measures a published model's shape without its weights: a checkpoint with random values is written to a temporary folder first, by another process, and removed at the end. With --output it is written to a folder that stays, and nothing is measured.
 
---train full measures training instead: steps that move every weight, on batches of --batch photos of noise and as many texts; --train lora moves updates of rank 8 of the matrices q and v of both towers.
+--train full measures training instead, on what trains the towers there: steps that move every weight, on batches of --batch photos of noise and as many texts; --train lora moves updates of rank 8 of the matrices q and v of both towers.
 
 --catalog N measures a catalog instead: N photos of one pixel and a catalog with a vector of 768 values for each are made up and written, likewise. Told are how long it takes to open it, to find that no file has changed, to load and to search all photos and half of them, beside the speed of reading the same memory; how long a step of the bias takes for 50 labels, whose counts are compared with a recount; and the memory of the whole program, without a model.`,
 		Example: "sigla bench\nsigla bench --device gpu\nsigla bench --random google/siglip-base-patch16-224\nsigla bench --random google/siglip-base-patch16-224 --output random\nsigla bench --random google/siglip-base-patch16-224 --train lora\nsigla bench --catalog 100000",
@@ -181,6 +181,8 @@ type benchmark struct {
 	Runs    []benchRun `json:"runs"`
 	Memory  int64      `json:"memory_bytes"` // with the model; 0: the system does not tell
 
+	OnDevice deviceMemory `json:"device_memory,omitzero"`
+
 	AtOnce     int              `json:"operations_photos"` // photos that the operations have
 	Operations []benchOperation `json:"operations"`
 	Product    float64          `json:"product_flops"`    // of the fastest matrix product among them
@@ -254,7 +256,7 @@ func measure(ctx context.Context, enc *encoder, start time.Time) (benchmark, err
 	if err := add("texts", len(texts), info.TextFLOPs, func() error { _, err := enc.Model.EmbedTexts(ctx, texts); return err }); err != nil {
 		return b, err
 	}
-	b.Memory = peakMemory()
+	b.Memory, b.OnDevice = peakMemory(), memoryOn(enc.engine)
 	if err := b.operations(ctx, enc.engine, 200*time.Millisecond); err != nil {
 		return b, err
 	}
@@ -282,16 +284,16 @@ func (o *output) benchmark(b benchmark) error {
 	}
 	var text strings.Builder
 	fmt.Fprintf(&text, `model            %s: %s parameters
-engine           %s, %d threads
+engine           %s
 peak             %.1f GFLOP/s
 open             %.0f ms
 first embedding  %.0f ms after the start
-`, b.Model, millions(int64(b.Params)), b.Device, b.Threads, b.Peak/1e9, b.Open, b.First)
+`, b.Model, millions(int64(b.Params)), b.OnDevice.engine(b.Device, b.Threads), b.Peak/1e9, b.Open, b.First)
 	for _, r := range b.Runs {
 		fmt.Fprintf(&text, "%-15s  %8.2f ms each  %6.1f GFLOP/s  %5.1f %% of the peak  %5.1f %% of the product  %.1f/s\n",
 			fmt.Sprintf("%s × %d", r.What, r.Batch), r.Each, r.Rate/1e9, 100*r.Share, 100*r.OfProduct, 1e3/r.Each)
 	}
-	fmt.Fprintf(&text, "memory           %s at most, of the whole program with the model\n", memorySize(b.Memory))
+	fmt.Fprintf(&text, "memory           %s at most, of the whole program with the model%s\n", memorySize(b.Memory), b.OnDevice.text())
 	if l := b.Launch; l != nil {
 		fmt.Fprintf(&text, "launches         %.1f µs each; photos × %d have %d, %.1f %% of their time at most\n", l.Each, l.Photos, l.Count, 100*l.Share)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sigla/backend/speed"
+	"sigla/gpu"
 )
 
 // benchOperation is what one operation does. Rate or Bytes is 0: what computes
@@ -29,6 +30,39 @@ type launchCost struct {
 
 // dispatcher is an engine that gives work to a device.
 type dispatcher interface{ Dispatches() int }
+
+// deviceMemory is what buffers have had of a device's memory at most; none if the
+// processor computes.
+type deviceMemory struct {
+	Bytes  int  `json:"bytes"`
+	Within bool `json:"within_program"` // the device is the processor: the program's memory has it
+}
+
+func memoryOn(e engine) deviceMemory {
+	if d, ok := e.(gpu.Engine); ok {
+		return deviceMemory{d.Memory(), d.Info().Software}
+	}
+	return deviceMemory{}
+}
+
+// text goes behind the memory of the program.
+func (m deviceMemory) text() string {
+	switch {
+	case m.Bytes == 0:
+		return ""
+	case m.Within:
+		return fmt.Sprintf(", %s of it in the device's buffers", megabytes(int64(m.Bytes)))
+	}
+	return fmt.Sprintf("; and %s of the device's", megabytes(int64(m.Bytes)))
+}
+
+// engine names what computes; threads are the processor's.
+func (m deviceMemory) engine(name string, threads int) string {
+	if m.Bytes > 0 {
+		return name
+	}
+	return fmt.Sprintf("%s, %d threads", name, threads)
+}
 
 // inAMoment chooses how many photos at a time, up to 32, and losses of how many
 // pairs, up to 16,384, a device does in a moment that multiplies at this rate.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sigla/backend"
+	"sigla/finetune"
 	"sigla/model"
 )
 
@@ -58,15 +59,17 @@ type trainBenchmark struct {
 	Rate     float64 `json:"flops"` // a second
 	Share    float64 `json:"share_of_peak"`
 	Memory   int64   `json:"memory_bytes"` // 0: the system does not tell
+
+	OnDevice deviceMemory `json:"device_memory,omitzero"`
 }
 
 // benchTrain measures steps of training.
 func (a *app) benchTrain(ctx context.Context, src model.Source, t training) error {
-	engine, err := a.towerEngine()
+	device, err := a.benchedGPU(ctx, t.depth)
 	if err != nil {
 		return err
 	}
-	enc, err := a.loadOn(engine, engine, src)
+	enc, err := a.loadTowers(device, src)
 	if err != nil {
 		return err
 	}
@@ -88,9 +91,33 @@ func (a *app) benchTrain(ctx context.Context, src model.Source, t training) erro
 	}
 	b.Pairs = float64(t.batch) / best.Seconds()
 	b.Rate = passes * (info.ImageFLOPs + info.TextFLOPs) * b.Pairs
-	b.Peak, b.Memory = max(b.Peak, enc.engine.Peak()), peakMemory()
+	b.Peak, b.Memory, b.OnDevice = max(b.Peak, enc.engine.Peak()), peakMemory(), memoryOn(enc.engine)
 	b.Share = b.Rate / b.Peak
 	return a.output().trainBenchmark(b)
+}
+
+// benchedGPU opens the device that trains the towers; nil if the processor does.
+func (a *app) benchedGPU(ctx context.Context, depth string) (engine, error) {
+	if err := a.checkTrainingPrecision(); err != nil {
+		return nil, err
+	}
+	if a.settings.device == "auto" {
+		processor, err := a.engine()
+		if err != nil {
+			return nil, err
+		}
+		defer processor.Close()
+		if !a.verdict(ctx, processor).trains(a.settings.precision) {
+			return nil, nil
+		}
+	} else if !a.wantsGPU() {
+		return nil, nil
+	}
+	e, err := a.gpu(ctx, a.trainingStorage(finetune.Depth(depth)))
+	if err != nil {
+		err = fmt.Errorf("%w; use --device cpu", err)
+	}
+	return e, err
 }
 
 // steps makes a step for the memory to be there, then three and on until two
@@ -133,18 +160,18 @@ func (o *output) trainBenchmark(b trainBenchmark) error {
 	case "json":
 		return o.object(b)
 	case "csv":
-		if err := o.header("depth", "batch", "gradient_ms", "update_ms", "pairs_per_second", "flops", "share_of_peak", "memory_bytes"); err != nil {
+		if err := o.header("depth", "batch", "gradient_ms", "update_ms", "pairs_per_second", "flops", "share_of_peak", "memory_bytes", "device_memory_bytes"); err != nil {
 			return err
 		}
 		return o.row(b.Depth, strconv.Itoa(b.Batch), formatProbability(b.Gradient), formatProbability(b.Update), formatProbability(b.Pairs),
-			formatProbability(b.Rate), formatProbability(b.Share), strconv.FormatInt(b.Memory, 10))
+			formatProbability(b.Rate), formatProbability(b.Share), strconv.FormatInt(b.Memory, 10), strconv.Itoa(b.OnDevice.Bytes))
 	}
 	return o.text(fmt.Sprintf(`model     %s: %s parameters
-engine    %s, %d threads
+engine    %s
 peak      %.1f GFLOP/s in f32
 step      %s, %.0f ms of gradient and %.0f ms of AdamW for %d pairs; the fastest of %d
 speed     %.2f pairs/s, %.1f GFLOP/s, %.0f %% of the peak
-memory    %s at most, of the whole program
-`, b.Model, millions(int64(b.Params)), b.Device, b.Threads, b.Peak/1e9, b.Depth, b.Gradient, b.Update, b.Batch, b.Steps,
-		b.Pairs, b.Rate/1e9, 100*b.Share, memorySize(b.Memory)))
+memory    %s at most, of the whole program%s
+`, b.Model, millions(int64(b.Params)), b.OnDevice.engine(b.Device, b.Threads), b.Peak/1e9, b.Depth, b.Gradient, b.Update, b.Batch, b.Steps,
+		b.Pairs, b.Rate/1e9, 100*b.Share, memorySize(b.Memory), b.OnDevice.text()))
 }

@@ -16,8 +16,8 @@ import (
 
 	"sigla/backend"
 	"sigla/cpu"
+	"sigla/finetune"
 	"sigla/gpu"
-	"sigla/internal/atomicfile"
 )
 
 // An engine computes, and says what it is.
@@ -28,30 +28,36 @@ type engine interface {
 	Peak() float64 // floating-point operations a second on registers, measured now
 }
 
-// device opens the engine that --device asks for. auto takes a GPU only if it is
-// hardware and has been faster than the processor.
-func (a *app) device(ctx context.Context, processor *cpu.Engine) (engine, error) {
+// device opens the engine that --device asks for, and says whether it is to train
+// the towers, too. auto takes a GPU only if it is hardware and has been faster than
+// the processor.
+func (a *app) device(ctx context.Context, processor *cpu.Engine) (e engine, trains bool, err error) {
 	storage := gpu.F32
 	switch p := a.settings.precision; {
 	case p == "bf16":
 		storage = gpu.BF16
 	case p == "int8":
-		return nil, errors.New("compute in int8: no engine does; use --precision f32")
+		return nil, false, errors.New("compute in int8: no engine does; use --precision f32")
 	}
-	switch {
-	case a.wantsGPU():
-		return a.gpu(ctx, storage)
-	case a.settings.device == "auto" && gpu.Built && a.gpuIsFaster(ctx, processor):
-		e, err := gpu.Open(gpu.Options{Storage: storage, Cache: gpuCache()})
-		if err == nil {
-			return e, nil
+	if a.wantsGPU() {
+		if e, err = a.gpu(ctx, storage); err != nil {
+			err = fmt.Errorf("%w; use --device cpu", err)
 		}
-		a.complain(fmt.Errorf("open the gpu: %w; going on with the cpu", err))
+		return e, true, err
+	}
+	if a.settings.device == "auto" {
+		if v := a.verdict(ctx, processor); v.faster() {
+			if e, err = a.gpu(ctx, storage); err == nil {
+				return e, v.trains(a.settings.precision), nil
+			}
+			a.complain(fmt.Errorf("%w; going on with the cpu", err))
+			return processor, false, nil
+		}
 	}
 	if storage != gpu.F32 {
-		return nil, fmt.Errorf("compute in %s: the cpu engine has f32 only; use --precision f32", storage)
+		return nil, false, fmt.Errorf("compute in %s: the cpu embeds in f32 only, and trains in bf16 where that is faster; use --precision auto", storage)
 	}
-	return processor, nil
+	return processor, false, nil
 }
 
 // wantsGPU reports whether --device asks for a gpu, and for nothing else.
@@ -59,23 +65,45 @@ func (a *app) wantsGPU() bool {
 	return a.settings.device == "gpu" || a.settings.device == "gpu:software"
 }
 
-// gpu opens the device that --device asks for.
-func (a *app) gpu(ctx context.Context, storage gpu.Storage) (engine, error) {
-	e, err := openGPU(ctx, gpu.Options{Software: a.settings.device == "gpu:software", Storage: storage, Cache: gpuCache()})
+// trainingStorage is how a device that trains stores weights. Only those of depth
+// lora do not change: others would by less than 8 bits show.
+func (a *app) trainingStorage(depth finetune.Depth) gpu.Storage {
+	if depth == finetune.DepthLoRA && a.settings.precision == "bf16" {
+		return gpu.BF16
+	}
+	return gpu.F32
+}
+
+// gpuName is what a device is called before it says what it is.
+func (a *app) gpuName() string {
+	if a.wantsGPU() {
+		return a.settings.device
+	}
+	return "gpu"
+}
+
+// gpu opens the device that --device asks for, or that auto has tried already.
+func (a *app) gpu(ctx context.Context, storage gpu.Storage) (e engine, err error) {
+	o := gpu.Options{Software: a.settings.device == "gpu:software", Storage: storage, Cache: gpuCache()}
+	if a.wantsGPU() {
+		_, err = probeGPU(ctx, o.Software)
+	}
+	if err == nil {
+		e, err = openGPU(ctx, o)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("open device %s: %w; use --device cpu", a.settings.device, err)
+		return nil, fmt.Errorf("open device %s: %w", a.gpuName(), err)
 	}
 	return e, nil
 }
 
-// openGPU opens a device that did not end a child process. Tests put another in
-// its place: what is to be done when a device fails can be tried without one.
-var openGPU = func(ctx context.Context, o gpu.Options) (engine, error) {
-	if _, err := probe(ctx, o.Software); err != nil {
-		return nil, err
-	}
-	return gpu.Open(o)
-}
+// probeGPU asks for a device where a crash costs nothing, and openGPU opens it.
+// Tests put others in their place: what is done with a device that is fast, or
+// fails, can be tried without one.
+var (
+	probeGPU = probe
+	openGPU  = func(_ context.Context, o gpu.Options) (engine, error) { return gpu.Open(o) }
+)
 
 // gpuCache is where the gpu engine keeps what it has compiled and measured.
 func gpuCache() string { return filepath.Join(xdg.CacheHome, "sigla", "gpu") }
@@ -166,43 +194,20 @@ func firstLine(s string) string {
 	return line
 }
 
-// A verdict remembers for a driver and a processor which of them is faster.
-type verdict struct {
-	Driver, Processor string
-	GPU               bool
-}
-
-// gpuIsFaster compares a matrix product on both. The verdict is kept: asking the
-// child again takes longer than opening the device.
-func (a *app) gpuIsFaster(ctx context.Context, processor *cpu.Engine) bool {
-	path := filepath.Join(gpuCache(), "auto.json")
-	name := fmt.Sprintf("%s, %d threads", processor, processor.Threads())
-	var v verdict
-	data, err := os.ReadFile(path)
-	known := err == nil && json.Unmarshal(data, &v) == nil && v.Processor == name
-	if known && !v.GPU {
-		if info, err := os.Stat(path); err == nil && time.Since(info.ModTime()) < 7*24*time.Hour {
-			return false
-		}
-	}
-	p, err := probe(ctx, false)
-	if err != nil {
-		p = probed{}
-	}
-	if driver := p.Renderer + ", " + p.Version; !known || v.Driver != driver {
-		v = verdict{driver, name, p.FLOPS > processor.Peak()}
-	}
-	if data, err := json.Marshal(v); err == nil && os.MkdirAll(gpuCache(), 0o755) == nil && ctx.Err() == nil {
-		_ = atomicfile.Write(path, data, 0o644) // else it is asked again
-	}
-	return v.GPU
-}
-
-// checkGPU tries the device that this build can use.
+// checkGPU tries the device that this build can use, and says how auto decides.
 func (a *app) checkGPU(ctx context.Context) finding {
-	p, err := probe(ctx, a.settings.device == "gpu:software")
-	if err != nil {
+	p, err := probeGPU(ctx, a.settings.device == "gpu:software")
+	switch {
+	case err != nil && a.wantsGPU():
+		return finding{"gpu", broken, err.Error() + "; use --device cpu"}
+	case err != nil:
 		return finding{"gpu", notable, err.Error() + "; everything runs on the cpu"}
 	}
-	return finding{"gpu", well, fmt.Sprintf("%s, OpenGL %s through %s; %.0f GFLOP/s", p.Renderer, p.Version, p.Context, p.FLOPS/1e9)}
+	is := fmt.Sprintf("%s, OpenGL %s through %s; %.0f GFLOP/s", p.Renderer, p.Version, p.Context, p.FLOPS/1e9)
+	processor, err := a.engine()
+	if err != nil || a.settings.device != "auto" {
+		return finding{"gpu", well, is}
+	}
+	defer processor.Close()
+	return finding{"gpu", well, is + "; " + a.verdict(ctx, processor).words(a.settings.precision)}
 }

@@ -21,6 +21,7 @@ import (
 
 	"sigla/assets"
 	"sigla/cpu"
+	"sigla/finetune"
 	"sigla/gallery/label"
 	"sigla/gallery/photo"
 )
@@ -54,7 +55,7 @@ type finding struct {
 
 func (a *app) runDoctor(ctx context.Context, _ []string) error {
 	config := a.checkConfig() // first: it may name model and device
-	findings := []finding{
+	findings := append([]finding{
 		{"version", well, fmt.Sprintf("sigla %s, %s, %s/%s", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)},
 		a.checkCPU(),
 		a.checkGPU(ctx),
@@ -66,8 +67,7 @@ func (a *app) runDoctor(ctx context.Context, _ []string) error {
 		checkFolder("labels", string(userLabels())),
 		checkFolder("data", filepath.Join(xdg.DataHome, "sigla")),
 		checkFolder("cache", filepath.Join(xdg.CacheHome, "sigla")),
-		a.checkStarter(ctx),
-	}
+	}, a.checkStarter(ctx)...)
 	if !a.isStarter() {
 		findings = append(findings, a.checkModel(ctx))
 	}
@@ -206,14 +206,19 @@ const (
 	testTolerance   = 1e-3
 )
 
-// checkStarter loads the starter model and compares one probability.
-func (a *app) checkStarter(ctx context.Context) finding {
+// checkStarter loads the starter model, compares one probability, and says what
+// would train it.
+func (a *app) checkStarter(ctx context.Context) []finding {
 	begin := time.Now()
 	enc, err := a.load(ctx, starter())
 	if err != nil {
-		return finding{"self-test", broken, err.Error()}
+		return []finding{{"self-test", broken, err.Error()}}
 	}
 	defer enc.Close()
+	return []finding{a.checkScore(ctx, enc, begin), a.checkTraining(enc)}
+}
+
+func (a *app) checkScore(ctx context.Context, enc *encoder, begin time.Time) finding {
 	enc.texts = nil // it is the engine that is tested
 	loaded := time.Now()
 	p, err := testScore(ctx, enc)
@@ -226,6 +231,22 @@ func (a *app) checkStarter(ctx context.Context) finding {
 		return finding{"self-test", broken, fmt.Sprintf("%s, should be %.4f", detail, float64(testProbability))}
 	}
 	return finding{"self-test", well, detail}
+}
+
+// checkTraining says what trains at each depth.
+func (a *app) checkTraining(enc *encoder) finding {
+	var on [2]string
+	for i, depth := range []finetune.Depth{finetune.DepthLoRA, finetune.DepthHead} {
+		l := &lesson{app: a, enc: enc, setup: trainSetup{Depth: depth}}
+		var err error
+		if on[i], err = l.trainsOn(); err != nil {
+			return finding{"training", broken, err.Error()}
+		}
+	}
+	if on[0] == on[1] {
+		return finding{"training", well, "all depths on " + on[0]}
+	}
+	return finding{"training", well, fmt.Sprintf("lora and full on %s; calibrate and head on %s", on[0], on[1])}
 }
 
 // testScore scores the test photo with the model's own t' and b.

@@ -26,6 +26,7 @@ type encoder struct {
 	texts   *textCache       // nil: none
 	adapter *adapter         // nil: none
 	failed  *gpu.DeviceError // instead of which engine is the processor's; nil: none
+	trains  bool             // engine is a gpu, and to train the towers
 
 	rescue *rescue
 }
@@ -99,13 +100,16 @@ func (e *encoder) fallBack(failed *gpu.DeviceError) (*model.Model, error) {
 	return m, nil
 }
 
+// described is what an engine is and how precisely it computes.
+func described(e engine) string { return e.String() + " · " + e.Precision() }
+
 // Device says where and how precisely it computes: "cpu avx512 · f32". It never
 // waits.
 func (e *encoder) Device() string {
 	if e.rescue.spare.Load() != nil {
-		return e.cpu.String() + " · " + e.cpu.Precision() + " (" + e.engine.String() + " failed)"
+		return described(e.cpu) + " (" + e.engine.String() + " failed)"
 	}
-	where := e.engine.String() + " · " + e.engine.Precision()
+	where := described(e.engine)
 	if e.failed != nil {
 		where += " (" + e.failed.Renderer + " failed)"
 	}
@@ -189,13 +193,16 @@ func (a *app) load(ctx context.Context, src model.Source) (*encoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	device, err := a.device(ctx, processor)
+	device, trains, err := a.device(ctx, processor)
 	if err != nil {
 		return nil, errors.Join(err, processor.Close())
 	}
 	e, err := a.loadOn(device, processor, src)
 	failed := deviceFailure(err)
 	if failed == nil {
+		if err == nil {
+			e.trains = trains
+		}
 		return e, err
 	}
 	if processor, err = a.engine(); err == nil { // the other is closed
@@ -265,13 +272,34 @@ func (a *app) engine() (*cpu.Engine, error) {
 // towerEngine is engine for training the towers, which multiplies in bf16 where the
 // processor is faster at it, unless f32 is asked for.
 func (a *app) towerEngine() (*cpu.Engine, error) {
-	switch p := a.settings.precision; p {
-	case "auto", "", "bf16":
-		return a.cpuEngine(true)
-	case "int8":
-		return nil, fmt.Errorf("train in %s: want --precision f32 or bf16", p)
+	if err := a.checkTrainingPrecision(); err != nil {
+		return nil, err
 	}
-	return a.engine()
+	return a.cpuEngine(a.settings.precision != "f32")
+}
+
+func (a *app) checkTrainingPrecision() error {
+	if p := a.settings.precision; p == "int8" {
+		return fmt.Errorf("train in %s: want --precision f32 or bf16", p)
+	}
+	return nil
+}
+
+// loadTowers loads a model onto a device that is to train its towers, or, if that
+// is nil, onto the processor.
+func (a *app) loadTowers(device engine, src model.Source) (*encoder, error) {
+	if device == nil {
+		processor, err := a.towerEngine()
+		if err != nil {
+			return nil, err
+		}
+		return a.loadOn(processor, processor, src)
+	}
+	processor, err := a.engine()
+	if err != nil {
+		return nil, errors.Join(err, device.Close())
+	}
+	return a.loadOn(device, processor, src)
 }
 
 func (a *app) cpuEngine(bf16 bool) (*cpu.Engine, error) {

@@ -133,7 +133,7 @@ func TestFaultsAtStart(t *testing.T) {
 				return // another minute
 			}
 			out, _, _ = f.run(t, c.env, []string{"doctor", "--device", "gpu:software"})
-			if !regexp.MustCompile(`(?m)^! gpu .*` + c.want + `.*; everything runs on the cpu$`).MatchString(out) {
+			if !regexp.MustCompile(`(?m)^✗ gpu .*` + c.want + `.*; use --device cpu$`).MatchString(out) {
 				t.Errorf("the doctor says\n%s", out)
 			}
 			if out, said, status = f.run(t, c.env, []string{"embed", "--text", "a cat"}); status != exitDone || said != "" || len(out) < 1000 {

@@ -320,11 +320,12 @@ type planned struct {
 	Steps   int              `json:"steps"`
 	Seconds float64          `json:"seconds"`
 	Bytes   int64            `json:"bytes"`
+	Device  string           `json:"device"`
 	Notes   []string         `json:"notes,omitempty"`
 }
 
 func dryPlan(p ui.TrainPlan) planned {
-	return planned{p.Depth, p.From, p.Data, p.Learned, p.Held, p.Steps, p.Time.Seconds(), p.Bytes, p.Notes}
+	return planned{p.Depth, p.From, p.Data, p.Learned, p.Held, p.Steps, p.Time.Seconds(), p.Bytes, p.Device, p.Notes}
 }
 
 // planText is a plan for people.
@@ -345,7 +346,7 @@ func planText(p ui.TrainPlan) string {
 	if p.Bytes > 0 {
 		fmt.Fprintf(&b, ", %.0f MB of memory", float64(p.Bytes)/1e6)
 	}
-	b.WriteString("\n")
+	fmt.Fprintf(&b, ", on %s\n", printable(p.Device))
 	for _, note := range p.Notes {
 		fmt.Fprintln(&b, note)
 	}

@@ -102,7 +102,11 @@ func (t *trainer) take(wish ui.TrainWish) *lesson {
 // for it.
 func (l *lesson) foresee(ctx context.Context) (p ui.TrainPlan, err error) {
 	if l.towers() {
-		return l.planTowers(ctx)
+		device, err := l.trainsOn()
+		if err != nil {
+			return p, err
+		}
+		return l.planTowers(ctx, device)
 	}
 	_, err = l.onDevice(ctx, func(l *lesson) error {
 		m, err := newLinearMethod(ctx, l)

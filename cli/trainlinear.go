@@ -96,6 +96,7 @@ func (m *linearMethod) options() finetune.Options {
 func (m *linearMethod) plan(ctx context.Context) (ui.TrainPlan, error) {
 	o := m.options()
 	p := m.l.plan()
+	p.Device = described(m.engine)
 	p.Learned = m.Learned()
 	perEpoch := (m.Rows() + o.Batch - 1) / o.Batch
 	p.Steps = cmp.Or(o.Steps, o.Epochs*perEpoch)

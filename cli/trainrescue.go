@@ -32,17 +32,41 @@ func (l *lesson) onCPU(failed *gpu.DeviceError) *lesson {
 	return &spare
 }
 
+// trainsOn says what is to train, which if it is a device is not opened for it.
+func (l *lesson) trainsOn() (string, error) {
+	if l.trainsOnGPU() {
+		return l.enc.engine.String(), nil
+	}
+	open := l.engine
+	if l.towers() {
+		open = l.towerEngine
+	}
+	e, err := open()
+	if err != nil {
+		return "", err
+	}
+	defer e.Close()
+	return described(e), nil
+}
+
 // trainingGPU opens the device that trains; nil if the processor does. The model
 // is on that device already: one that cannot be opened any more has failed.
 func (l *lesson) trainingGPU(ctx context.Context) (engine, error) {
-	if !l.wantsGPU() || l.failed != nil {
+	if !l.trainsOnGPU() {
 		return nil, nil
 	}
-	e, err := l.gpu(ctx, gpu.F32)
+	e, err := l.gpu(ctx, l.trainingStorage(l.setup.Depth))
 	if err != nil && ctx.Err() == nil {
-		err = &gpu.DeviceError{Renderer: l.settings.device, Err: err}
+		err = &gpu.DeviceError{Renderer: l.gpuName(), Err: err}
 	}
 	return e, err
+}
+
+// trainsOnGPU reports whether a device is to train. auto leaves to the processor
+// what takes seconds there.
+func (l *lesson) trainsOnGPU() bool {
+	auto := l.towers() && l.enc.trains && l.enc.rescue.spare.Load() == nil
+	return l.failed == nil && (l.wantsGPU() || auto)
 }
 
 // loadToTrain loads the model onto what trains its towers.
@@ -51,18 +75,7 @@ func (l *lesson) loadToTrain(ctx context.Context) (*encoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	if device == nil {
-		processor, err := l.towerEngine()
-		if err != nil {
-			return nil, err
-		}
-		return l.loadOn(processor, processor, l.src)
-	}
-	processor, err := l.engine()
-	if err != nil {
-		return nil, errors.Join(err, device.Close())
-	}
-	return l.loadOn(device, processor, l.src)
+	return l.loadTowers(device, l.src)
 }
 
 // linearEngine is what learns on embeddings.

@@ -19,9 +19,7 @@ func fragileGPU(t *testing.T, reads int64) *fragile {
 	t.Helper()
 	device := &fragile{Engine: cpuEngine(t)}
 	device.left.Store(reads)
-	was := openGPU
-	openGPU = func(context.Context, gpu.Options) (engine, error) { return device, nil }
-	t.Cleanup(func() { openGPU = was })
+	injectGPU(t, 1, func(gpu.Options) (engine, error) { return device, nil })
 	return device
 }
 

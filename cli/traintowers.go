@@ -97,13 +97,14 @@ func (l *lesson) towerRun() finetune.Options {
 }
 
 func (m *towerMethod) plan(ctx context.Context) (ui.TrainPlan, error) {
-	return m.l.planTowers(ctx)
+	return m.l.planTowers(ctx, m.own.Device())
 }
 
 // planTowers foresees a run without the memory of one, and says if there is too
-// little.
-func (l *lesson) planTowers(ctx context.Context) (ui.TrainPlan, error) {
+// little. A device of hardware has memory of its own, of which it says nothing.
+func (l *lesson) planTowers(ctx context.Context, device string) (ui.TrainPlan, error) {
 	p := l.plan()
+	p.Device = device
 	if len(l.known.Labels) > 0 {
 		p.Learned = len(l.known.Decided(l.learn))
 	}
@@ -119,7 +120,7 @@ func (l *lesson) planTowers(ctx context.Context) (ui.TrainPlan, error) {
 	if foreseen.Drawn > len(l.learn) {
 		p.Notes = append(p.Notes, fmt.Sprintf("rare labels are drawn more often: an epoch has %d photos instead of %d", foreseen.Drawn, len(l.learn)))
 	}
-	if free := availableMemory(); free > 0 {
+	if free := availableMemory(); free > 0 && (!l.trainsOnGPU() || l.settings.device == "gpu:software") {
 		if err := foreseen.Fits(free); err != nil {
 			return p, err
 		}

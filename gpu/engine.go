@@ -56,6 +56,14 @@ func (e *engine) Info() Info { return e.info }
 // Dispatches implements Engine.
 func (e *engine) Dispatches() int { return e.dispatches }
 
+// Memory implements Engine.
+func (e *engine) Memory() (most int) {
+	if !e.closed {
+		e.wait(func(d *device) { most = d.most })
+	}
+	return most
+}
+
 // Precision says how precisely it computes.
 func (e *engine) Precision() string {
 	if e.storage != F32 {

@@ -63,6 +63,7 @@ type Engine interface {
 	Precision() string // "f32", or with what weights are stored as
 	Peak() float64     // floating-point operations a second on registers, measured now
 	Dispatches() int   // kernels that were issued so far
+	Memory() int       // bytes of the device's memory that its buffers have had at most
 }
 
 // A DeviceError is what Read returns when the device has failed: reset, out of

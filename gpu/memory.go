@@ -25,6 +25,7 @@ type memory struct {
 type store struct {
 	budget int // bytes; 0: as much as the driver gives
 	held   int
+	most   int // that was held at once
 	all    []*memory
 	clock  uint64 // counts kernels and other uses
 }
@@ -52,6 +53,7 @@ func (s *store) place(m *memory, writes bool) error {
 		m.id = gl.NewBuffer(m.bytes)
 	}
 	s.held += m.bytes
+	s.most = max(s.most, s.held)
 	return nil
 }
 

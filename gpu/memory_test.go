@@ -67,6 +67,9 @@ func TestBudget(t *testing.T) {
 				}
 			})
 		}
+		if most := e.Memory(); most > 4<<20 || most < 3<<20 {
+			t.Errorf("%d KiB were held at most", most>>10)
+		}
 		if err := fast.Close(); err != nil {
 			t.Error(err)
 		}

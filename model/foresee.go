@@ -39,7 +39,7 @@ func weightless(c Config) (*Model, *counting) {
 	if c.Stem != nil {
 		list = append(list, m.stem.list(c.Stem)...)
 	}
-	carve(e, backend.Weight, list)
+	place(e, list)
 	return m, e
 }
 
@@ -50,8 +50,9 @@ func (e *counting) training(m *Model, prepare func(*Model) (*Trainer, error), ph
 	if err != nil {
 		return Need{}, err
 	}
-	n := Need{Weights: e.bytes[backend.Weight], Gradients: e.bytes[backend.Scratch] / 3}
+	n := Need{Gradients: t.size()}
 	n.Moments = 2 * n.Gradients
+	n.Weights = e.bytes[backend.Weight] + e.bytes[backend.Scratch] - n.Gradients - n.Moments
 	e.largest = 0
 	prepared := make([]float32, m.window.Len())
 	images, err := t.Front(context.Background(), slices.Repeat([]any{prepared}, photos))
@@ -70,7 +71,7 @@ func (e *counting) training(m *Model, prepare func(*Model) (*Trainer, error), ph
 	if _, err := t.Add(context.Background(), b); err != nil {
 		return Need{}, err
 	}
-	n.Activations = e.bytes[backend.Scratch] - n.Gradients - n.Moments
+	n.Activations = e.bytes[backend.Weight] + e.bytes[backend.Scratch] - n.Weights - n.Gradients - n.Moments
 	n.Photo = Size(images[0])
 	return n, nil
 }

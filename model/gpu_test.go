@@ -4,6 +4,7 @@ package model
 
 import (
 	"context"
+	"math"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -36,6 +37,49 @@ func TestGolden16Bit(t *testing.T) {
 			readJSON(t, filepath.Join(dir, "expected.json"), &want)
 			checkForward(t, loadOn(t, openGPU(t, s), dir), dir, &want, 2e-5)
 		})
+	}
+}
+
+// Low-rank updates learn in float32 beside weights that are stored in bf16. If these
+// lose nothing by that, it is the training of float32; else one whose frozen weights
+// are up to a part in 256 away, and with them the loss.
+func TestLoRABesidePackedWeights(t *testing.T) {
+	for folder, most := range map[string]float64{"siglip2-bf16": 1e-5, "siglip-bicubic": 0.01} {
+		t.Run(folder, func(t *testing.T) {
+			dir := filepath.Join("testdata/golden/hf", folder)
+			train := func(s gpu.Storage) (losses []float64) {
+				m := loadOn(t, openGPU(t, s), dir)
+				tr, err := m.NewLoRA(loras["q, v"])
+				if err != nil {
+					t.Fatal(err)
+				}
+				b := goldenBatch(t, m, dir)
+				for step := range 8 {
+					losses = append(losses, float64(add(t, tr, b)))
+					if err := tr.Step(backend.Adam{LR: 5e-3, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, Scale: 1, Step: step + 1}, false); err != nil {
+						t.Fatal(err)
+					}
+				}
+				return losses
+			}
+			got, want := train(gpu.BF16), train(gpu.F32)
+			apart := 0.0
+			for i := range want {
+				apart = max(apart, math.Abs(got[i]-want[i])/want[i])
+			}
+			t.Logf("loss %g → %g, at most %.1e of it apart", want[0], want[7], apart)
+			if apart > most || want[7] > 0.9*want[0] {
+				t.Errorf("losses %v, want %v", got, want)
+			}
+		})
+	}
+}
+
+// t' and b are as in the file, however weights are stored.
+func TestScalarsAreNotPacked(t *testing.T) {
+	want := load(t, bicubic).Info()
+	if got := loadOn(t, openGPU(t, gpu.BF16), bicubic).Info(); got.LogScale != want.LogScale || got.Bias != want.Bias {
+		t.Errorf("t' %g and b %g, want %g and %g", got.LogScale, got.Bias, want.LogScale, want.Bias)
 	}
 }
 

@@ -157,8 +157,9 @@ func matrixName(tower string, i int, target string, t Tower) (name string, out, 
 
 // NewLoRA prepares low-rank updates for training. Nothing else but t' and b
 // learns: the other weights have no gradients and no moments, and what stands
-// in front of the first updated block is not gone through backwards. Detach
-// ends it.
+// in front of the first updated block is not gone through backwards. The
+// updates stay apart from W, which an engine may therefore store in less than
+// float32: they do not. Detach ends it.
 func (m *Model) NewLoRA(o LoRA) (*Trainer, error) {
 	if err := o.Check(m.cfg); err != nil {
 		return nil, err
@@ -185,7 +186,7 @@ func (m *Model) NewLoRA(o LoRA) (*Trainer, error) {
 		grads, first, second = append(grads, a.tensors(g)...), append(first, a.tensors(u)...), append(second, a.tensors(v)...)
 		a.w.low, a.dw.low = w, g
 	}
-	carve(m.e, backend.Weight, t.weights)
+	carve(m.e, backend.Scratch, t.weights)
 	var u, v params
 	t.weights = append(t.weights, m.w.scalars(m.cfg)...)
 	grads, first, second = append(grads, t.grads.scalars(m.cfg)...), append(first, u.scalars(m.cfg)...), append(second, v.scalars(m.cfg)...)
@@ -213,7 +214,7 @@ func (a adapted) tensors(l *low) []tensor {
 
 // diagonal is a matrix [n, n] with v on its diagonal.
 func (m *Model) diagonal(n int, v float32) buf {
-	host, b := make([]float32, n*n), m.e.Alloc(n*n, backend.Weight)
+	host, b := make([]float32, n*n), m.e.Alloc(n*n, backend.Scratch)
 	for i := range n {
 		host[i*n+i] = v
 	}

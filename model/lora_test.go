@@ -327,10 +327,10 @@ func TestLoRAMemory(t *testing.T) {
 		}
 		want := 0
 		for _, a := range tr.adapted {
-			want += 3 * (aligned(o.Rank*a.in) + aligned(o.Rank*a.out))
+			want += 4 * (aligned(o.Rank*a.in) + aligned(o.Rank*a.out))
 		}
-		if want += 3 * 2 * 64; e.scratch != want { // and t' and b
-			t.Errorf("%s: %d values for gradients and moments, want %d", name, e.scratch, want)
+		if want += 3*2*64 + o.Rank*o.Rank; e.scratch != want { // of t' and b, and the updates' scale
+			t.Errorf("%s: %d values for updates, gradients and moments, want %d", name, e.scratch, want)
 		}
 		add(t, tr, b)
 		for tower, acts := range map[string][]blockActs{"image": m.images.blocks, "text": m.texts.blocks} {

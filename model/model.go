@@ -144,11 +144,19 @@ func (m *Model) upload() error {
 	}
 	m.table = m.files.source[m.files.key(tokenTable)].tensor
 	list = withoutTable(list)
-	carve(m.e, backend.Weight, list)
+	place(m.e, list)
 	if err := m.chooseBatches(); err != nil {
 		return err
 	}
 	return m.files.load(m.e, list)
+}
+
+// place gives the weights of a model memory. t' and b are no weights to an engine:
+// they are two values that every logit hangs on, and no training leaves them.
+func place(e backend.Backend, list []tensor) {
+	scalar := func(t tensor) bool { return t.name == scaleName || t.name == biasName }
+	carve(e, backend.Weight, slices.DeleteFunc(slices.Clone(list), scalar))
+	carve(e, backend.Scratch, slices.DeleteFunc(slices.Clone(list), func(t tensor) bool { return !scalar(t) }))
 }
 
 // withoutTable leaves the token table out of a list: a photo never needs it

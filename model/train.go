@@ -70,6 +70,14 @@ func (m *Model) NewTrainer(patterns ...string) (*Trainer, error) {
 	return t, nil
 }
 
+// size is how many bytes of an engine's memory the gradients take.
+func (t *Trainer) size() (bytes int64) {
+	for _, s := range t.slots {
+		bytes += 4 * int64(aligned(s.g.Len))
+	}
+	return bytes
+}
+
 // selected are the names that the patterns select.
 func (m *Model) selected(patterns []string) (map[string]bool, error) {
 	if len(patterns) == 0 {

@@ -40,6 +40,7 @@ type TrainPlan struct {
 	Steps   int
 	Time    time.Duration // expected; 0: not known
 	Bytes   int64         // of memory, beside what is in use
+	Device  string        // what trains: "cpu avx512 · bf16"; "": not known
 	Notes   []string      // what a person should know before it begins
 
 	Recorded bool // a run of the past is shown: nothing can be done to it

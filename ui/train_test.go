@@ -76,7 +76,7 @@ func newTutor(t testing.TB) *tutor {
 func (u *tutor) plan(d finetune.Depth) TrainPlan {
 	return TrainPlan{
 		Depth: d, Data: finetune.Summary{Photos: 1204, Labels: 37, Known: map[string]int{"tag": 3000, "person": 12}},
-		From: "tags in files", Learned: 31, Held: 240, Seed: 1, Steps: 200, Time: 7 * time.Second, Bytes: 12e6,
+		From: "tags in files", Learned: 31, Held: 240, Seed: 1, Steps: 200, Time: 7 * time.Second, Bytes: 12e6, Device: "cpu avx512 · bf16",
 		Notes: []string{"2 tags are contradicted by answers: the answers count"},
 	}
 }

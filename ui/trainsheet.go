@@ -192,6 +192,9 @@ func (m *root) trainSaid() []part {
 		return []part{absent, aim, {t.warn, []string{"✗ " + clean(p.err.Error())}}}
 	}
 	said := []part{absent, aim, {"", []string{dataWords(p.plan)}}}
+	if p.plan.Device != "" {
+		said = append(said, part{t.quiet, []string{"it learns on " + clean(p.plan.Device)}})
+	}
 	for _, note := range p.plan.Notes {
 		said = append(said, part{t.quiet, []string{clean(note)}})
 	}

@@ -255,6 +255,9 @@ func (m *root) trainFigures(w int) []string {
 	if w >= 80 {
 		pace.add("", right(count(int(e.PairsPerSecond)), 14)).add(m.theme.quiet, " pairs/s")
 	}
+	if on := t.plan.Device; w >= 100 && on != "" && t.note == "" { // a note says that it is another now
+		pace.add(m.theme.quiet, clip("   on "+clean(on), w-pace.cells-1))
+	}
 	return []string{good.fit(w), pace.fit(w)}
 }
 
