@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -65,10 +66,8 @@ func (a *app) verdict(ctx context.Context, processor *cpu.Engine) verdict {
 		}
 	}
 	p, err := probeGPU(ctx, false)
-	if err != nil {
-		if p = (probed{}); !gpu.Built {
-			return verdict{} // a build that can asks for itself
-		}
+	if !gpu.Built && err != nil || errors.As(err, new(untried)) {
+		return verdict{} // nothing to keep: a build that can asks for itself, or the next start
 	}
 	if driver := p.Renderer + ", " + p.Version; !known || v.Driver != driver {
 		v = verdict{Format: verdictFormat, Driver: driver, Processor: name, Device: p.FLOPS}

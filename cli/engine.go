@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -31,9 +32,17 @@ type encoder struct {
 	rescue *rescue
 }
 
+// A breakdown is what has become of a device that failed. It is not asked again by
+// this process, and told of once.
+type breakdown struct {
+	failed atomic.Pointer[gpu.DeviceError] // nil: it has not
+	told   atomic.Bool
+}
+
 // A rescue loads a model again.
 type rescue struct {
 	reload func() (*model.Model, error)
+	device *breakdown
 	tell   func(error) // of a device that has failed; nil: Device says so
 	mu     sync.Mutex  // while it runs
 	spare  atomic.Pointer[model.Model]
@@ -77,6 +86,10 @@ func deviceFailure(err error) *gpu.DeviceError {
 	return failed
 }
 
+// isDeviceFailure is for what Close returns: what a device fails at by then, nobody
+// waits for.
+func isDeviceFailure(err error) bool { return deviceFailure(err) != nil }
+
 // fallBack loads the model onto the processor, once.
 func (e *encoder) fallBack(failed *gpu.DeviceError) (*model.Model, error) {
 	e.rescue.mu.Lock()
@@ -94,6 +107,7 @@ func (e *encoder) fallBack(failed *gpu.DeviceError) (*model.Model, error) {
 		return nil, fmt.Errorf("go on with the cpu: %w", err)
 	}
 	e.rescue.spare.Store(m)
+	e.rescue.device.failed.Store(failed)
 	if e.rescue.tell != nil {
 		e.rescue.tell(failed)
 	}
@@ -118,7 +132,11 @@ func (e *encoder) Device() string {
 
 // tellFailure has the failure of the device told, also if it was before.
 func (e *encoder) tellFailure(tell func(error)) {
-	e.rescue.tell = func(err error) { tell(fmt.Errorf("%w; the cpu goes on", err)) }
+	e.rescue.tell = func(err error) {
+		if !e.rescue.device.told.Swap(true) {
+			tell(fmt.Errorf("%w; the cpu goes on", err))
+		}
+	}
 	if e.failed != nil {
 		e.rescue.tell(e.failed)
 	}
@@ -137,11 +155,10 @@ func (e *encoder) closeEngines() error {
 func (e *encoder) Close() error {
 	var errs []error
 	if m := e.rescue.spare.Load(); m != nil {
-		_ = e.Model.Close() // it has told already
 		errs = append(errs, m.Close())
-	} else {
-		errs = append(errs, e.Model.Close())
 	}
+	errs = append(errs, apart(e.Model.Close())...)
+	errs = slices.DeleteFunc(errs, isDeviceFailure)
 	if e.engine != engine(e.cpu) {
 		errs = append(errs, e.cpu.Close())
 	}
@@ -202,9 +219,13 @@ func (a *app) load(ctx context.Context, src model.Source) (*encoder, error) {
 	if failed == nil {
 		if err == nil {
 			e.trains = trains
+			if device == engine(processor) {
+				e.failed = a.broken.failed.Load()
+			}
 		}
 		return e, err
 	}
+	a.broken.failed.Store(failed)
 	if processor, err = a.engine(); err == nil { // the other is closed
 		e, err = a.loadOn(processor, processor, src)
 	}
@@ -219,7 +240,7 @@ func (a *app) load(ctx context.Context, src model.Source) (*encoder, error) {
 // processor's beside it.
 func (a *app) loadOn(device engine, processor *cpu.Engine, src model.Source) (*encoder, error) {
 	var err error
-	e := &encoder{engine: device, cpu: processor, rescue: &rescue{reload: func() (*model.Model, error) { return a.loadOnCPU(src) }}}
+	e := &encoder{engine: device, cpu: processor, rescue: &rescue{reload: func() (*model.Model, error) { return a.loadOnCPU(src) }, device: &a.broken}}
 	if e.Model, err = model.Load(e.engine, src); err != nil {
 		return nil, errors.Join(err, e.closeEngines())
 	}

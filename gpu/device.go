@@ -16,6 +16,7 @@ import (
 // device is the context and what lives in it. Only its own goroutine touches it,
 // but for limits.
 type device struct {
+	*pulse
 	context  context
 	limits   gl.Limits
 	programs map[string]uint32
@@ -28,7 +29,7 @@ type device struct {
 }
 
 // openDevice tries one way after the other.
-func openDevice(o Options) (*device, error) {
+func openDevice(o Options, p *pulse) (*device, error) {
 	var errs []error
 	for _, w := range ways(o.Software) {
 		if w.software && !o.Software || o.Way != "" && o.Way != w.name {
@@ -39,7 +40,7 @@ func openDevice(o Options) (*device, error) {
 			errs = append(errs, fmt.Errorf("%s: %s", w.name, what))
 			continue
 		}
-		d, err := openWay(w, o)
+		d, err := openWay(w, o, p)
 		if err == nil && d.limits.Software() != o.Software {
 			what := "computes on the processor"
 			if o.Software {
@@ -59,7 +60,7 @@ func openDevice(o Options) (*device, error) {
 	return nil, fmt.Errorf("no OpenGL device (%s)", strings.Join(said, "; "))
 }
 
-func openWay(w way, o Options) (*device, error) {
+func openWay(w way, o Options, p *pulse) (*device, error) {
 	c, err := w.open()
 	if err != nil {
 		return nil, err
@@ -68,7 +69,7 @@ func openWay(w way, o Options) (*device, error) {
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
-	d := &device{context: c, limits: limits, programs: make(map[string]uint32), staging: newStaging(limits.Mapping)}
+	d := &device{pulse: p, context: c, limits: limits, programs: make(map[string]uint32), staging: newStaging(limits.Mapping)}
 	if d.budget = o.Budget; d.budget == 0 {
 		d.budget = gl.Free() / 10 * 8 // the screen, and others, need some
 	}
@@ -76,12 +77,12 @@ func openWay(w way, o Options) (*device, error) {
 }
 
 const (
-	patience = 60 * time.Second // for a batch; its dispatches take 50 ms each
-	ahead    = 2                // batches that the device may be behind
+	ahead  = 2           // batches that the device may be behind
+	glance = time.Second // at a fence, between looks for other news
 )
 
 // flush ends a batch. The device is never more than a few batches behind: what
-// uploads hold is bounded, and a device that hangs is noticed.
+// uploads hold is bounded, and those who wait see that it gets on.
 func (d *device) flush() {
 	d.check()
 	d.fence()
@@ -101,15 +102,32 @@ func (d *device) fence() {
 	d.fences = append(d.fences, fence{gl.NewFence(), d.staging.issued})
 }
 
-// pass waits for the first n fences.
+// pass waits for the first n fences, for as long as somebody waits for the device.
 func (d *device) pass(n int) {
 	for _, f := range d.fences[:n] {
-		if d.err == nil && !f.Wait(patience) {
-			d.fail(fmt.Errorf("it has not answered for %v", patience))
+		for d.err == nil && !d.passed(f) {
 		}
+		f.Delete()
 		d.staging.released.Store(int64(f.uploaded))
+		d.beats.Add(1)
 	}
 	d.fences = d.fences[n:]
+}
+
+// passed waits a little and reports whether a fence has been passed.
+func (d *device) passed(f fence) bool {
+	passed, err := f.Wait(glance)
+	if passed {
+		return true
+	}
+	d.check()
+	if err != nil {
+		d.fail(err)
+	}
+	if d.lost.Load() {
+		d.fail(errors.New("it was given up"))
+	}
+	return false
 }
 
 // check asks for what went wrong.

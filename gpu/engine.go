@@ -25,6 +25,7 @@ type engine struct {
 	allocated [2]int // by backend.Use
 
 	staging    *staging
+	answer     []float32 // what Read has fetched last
 	dispatches int
 }
 
@@ -34,7 +35,7 @@ const Built = true
 // Open makes an engine on the first device that will do, if it passes a
 // self-test.
 func Open(o Options) (Engine, error) {
-	q, d, err := newQueue(func() (*device, error) { return openDevice(o) })
+	q, d, err := newQueue(func(p *pulse) (*device, error) { return openDevice(o, p) })
 	if err != nil {
 		return nil, err
 	}
@@ -146,17 +147,37 @@ func (e *engine) Read(dst []float32, src backend.Buf) error {
 		return errors.New("read from a closed gpu engine")
 	}
 	src = e.plain("to read", src)
+	for {
+		n := min(len(dst), ring/4)
+		values, err := e.fetch(src.Slice(0, n))
+		if err != nil {
+			return &DeviceError{e.info.Renderer, err}
+		}
+		copy(dst, values)
+		if dst, src = dst[n:], src.Slice(n, src.Len-n); len(dst) == 0 {
+			return nil
+		}
+	}
+}
+
+// fetch waits for values. They are in memory that is the device's: one that was
+// given up may write there whenever it comes back.
+func (e *engine) fetch(src backend.Buf) ([]float32, error) {
+	if len(e.answer) < src.Len {
+		e.answer = make([]float32, src.Len)
+	}
+	values := e.answer[:src.Len]
 	var err error
-	e.wait(func(d *device) {
+	answered := e.wait(func(d *device) {
 		if d.err == nil {
-			d.read(dst, src.Mem.(*memory), 4*src.Off)
+			d.read(values, src.Mem.(*memory), 4*src.Off)
 		}
 		err = d.err
 	})
-	if err != nil {
-		return &DeviceError{e.info.Renderer, err}
+	if !answered {
+		return nil, e.mute()
 	}
-	return nil
+	return values, err
 }
 
 // Zero implements backend.Backend.
@@ -182,9 +203,14 @@ func (e *engine) Close() error {
 	}
 	e.closed = true
 	var err error
-	e.wait(func(d *device) { err = d.err })
-	e.queue.close()
-	return err
+	e.add(func(d *device) { err = d.err })
+	if !e.queue.close() {
+		return &DeviceError{e.info.Renderer, e.mute()}
+	}
+	if err != nil {
+		return &DeviceError{e.info.Renderer, err}
+	}
+	return nil
 }
 
 // run queues a kernel. Its sources are made plain where it cannot read them

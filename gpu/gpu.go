@@ -6,7 +6,8 @@
 // append commands, which go to it in slices, and return at once; only Read waits,
 // and a Write when 32 MiB that were written are not with the device yet.
 // A barrier stands in front of every command, so that it sees what those before it
-// wrote. A failure sticks and comes back from the next Read.
+// wrote. A failure sticks and comes back from the next Read. A driver that gets
+// nothing done for a minute while somebody waits has failed, too, whatever it is at.
 //
 // Sums run in float32 in a fixed order, which goes by sizes (of losses of thousands
 // of pairs by the memory, too) and never by what was measured, so one driver gives
@@ -67,7 +68,8 @@ type Engine interface {
 }
 
 // A DeviceError is what Read returns when the device has failed: reset, out of
-// memory, no answer. The engine stays as it is; another has to go on.
+// memory, no answer. The engine stays as it is; another has to go on. Close returns
+// it, too.
 type DeviceError struct {
 	Renderer string
 	Err      error

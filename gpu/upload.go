@@ -38,7 +38,7 @@ func newStaging(mapped bool) *staging {
 }
 
 // upload copies src into dst, in pieces. It waits only if the ring is full of what
-// the device has not come to yet.
+// the device has not come to yet. The ring of a device that was given up may be gone.
 func (e *engine) upload(dst backend.Buf, src []float32) {
 	s := e.staging
 	for done := 0; done < len(src); {
@@ -49,6 +49,9 @@ func (e *engine) upload(dst backend.Buf, src []float32) {
 		from, end := s.taken%ring, s.taken+n
 		if need := end - ring; int(s.released.Load()) < need {
 			e.wait(func(d *device) { d.release(need) })
+		}
+		if e.lost.Load() {
+			return
 		}
 		s.taken = end
 		copy(s.memory[from:], src[done:done+n])

@@ -300,10 +300,17 @@ func NewFence() Fence {
 	return f
 }
 
-// Wait waits until the device has passed the fence, which is gone then, and
-// reports whether it has within the time.
-func (f Fence) Wait(limit time.Duration) bool {
-	r := api.ClientWaitSync(uintptr(f), api.SYNC_FLUSH_COMMANDS_BIT, uint64(limit))
-	api.DeleteSync(uintptr(f))
-	return r == api.ALREADY_SIGNALED || r == api.CONDITION_SATISFIED
+// Wait waits until the device has passed the fence, and reports whether it has
+// within the time. An error says that the driver cannot tell.
+func (f Fence) Wait(limit time.Duration) (passed bool, err error) {
+	switch api.ClientWaitSync(uintptr(f), api.SYNC_FLUSH_COMMANDS_BIT, uint64(limit)) {
+	case api.ALREADY_SIGNALED, api.CONDITION_SATISFIED:
+		return true, nil
+	case api.TIMEOUT_EXPIRED:
+		return false, nil
+	}
+	return false, errors.New("it cannot be waited for")
 }
+
+// Delete ends a fence.
+func (f Fence) Delete() { api.DeleteSync(uintptr(f)) }

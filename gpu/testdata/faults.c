@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static int found; // the word of SIGLA_FAULT
@@ -19,6 +20,12 @@ static int fault(const char *name) {
 	if (!f || strncmp(f, name, n) || (f[n] && f[n] != ':'))
 		return 0;
 	return !f[n] || found;
+}
+
+// hang never comes back from a call, if the fault is its name.
+static void hang(const char *name) {
+	while (fault(name))
+		pause();
 }
 
 // Preloaded, it hides the library.
@@ -49,15 +56,18 @@ FORWARD(eglMakeCurrent)
 FORWARD(eglQueryString)
 FORWARD(eglGetError)
 FORWARD(eglCreatePbufferSurface)
-FORWARD(eglDestroyContext)
 FORWARD(eglTerminate)
 
 uintptr_t eglInitialize(uintptr_t display, uintptr_t major, uintptr_t minor) {
 	if (fault("crash"))
 		abort();
-	while (fault("silence"))
-		pause();
+	hang("silence");
 	return ((call)egl("eglInitialize"))(display, major, minor, 0, 0);
+}
+
+uintptr_t eglDestroyContext(uintptr_t display, uintptr_t context) {
+	hang("hang-close");
+	return ((call)egl("eglDestroyContext"))(display, context, 0, 0, 0);
 }
 
 static void *(*proc)(const char *);
@@ -67,20 +77,25 @@ static unsigned resetStatus(void) {
 }
 
 static unsigned clientWaitSync(void *sync, unsigned flags, uint64_t limit) {
-	if (fault("hang"))
+	if (fault("hang")) {
+		struct timespec t = {limit / 1000000000, limit % 1000000000};
+		nanosleep(&t, 0);
 		return 0x911B; // GL_TIMEOUT_EXPIRED
+	}
 	return ((unsigned (*)(void *, unsigned, uint64_t))proc("glClientWaitSync"))(sync, flags, limit);
 }
 
 // Any command may find that there is no memory (OpenGL 4.3, section 2.3.1), a
 // dispatch when its buffers have to be at hand.
 static void dispatch(unsigned x, unsigned y, unsigned z) {
+	hang("hang-dispatch");
 	if (fault("memory"))
 		memory = 1;
 	((void (*)(unsigned, unsigned, unsigned))proc("glDispatchCompute"))(x, y, z);
 }
 
 static void bufferData(unsigned target, intptr_t size, const void *data, unsigned use) {
+	hang("hang-buffer");
 	if (fault("memory"))
 		memory = 1;
 	((void (*)(unsigned, intptr_t, const void *, unsigned))proc("glBufferData"))(target, size, data, use);
@@ -101,7 +116,13 @@ static unsigned getError(void) {
 	return ((unsigned (*)(void))proc("glGetError"))();
 }
 
+static void copy(unsigned from, unsigned to, intptr_t at, intptr_t offset, intptr_t size) {
+	hang("hang-upload");
+	((void (*)(unsigned, unsigned, intptr_t, intptr_t, intptr_t))proc("glCopyBufferSubData"))(from, to, at, offset, size);
+}
+
 static void getBufferSubData(unsigned target, intptr_t offset, intptr_t size, void *data) {
+	hang("hang-read");
 	((void (*)(unsigned, intptr_t, intptr_t, void *))proc("glGetBufferSubData"))(target, offset, size, data);
 	if (fault("wrong") && size >= 4)
 		*(float *)data += 1;
@@ -119,6 +140,11 @@ static void shaderSource(unsigned shader, int n, const char *const *text, const 
 	((void (*)(unsigned, int, const char *const *, const int *))proc("glShaderSource"))(shader, n, text, lengths);
 }
 
+static void linkProgram(unsigned program) {
+	hang("hang-link");
+	((void (*)(unsigned))proc("glLinkProgram"))(program);
+}
+
 void *eglGetProcAddress(const char *name) {
 	static const struct {
 		const char *name;
@@ -127,6 +153,7 @@ void *eglGetProcAddress(const char *name) {
 		{"glGetGraphicsResetStatus", resetStatus}, {"glGetGraphicsResetStatusARB", resetStatus},
 		{"glClientWaitSync", clientWaitSync}, {"glBufferData", bufferData}, {"glBufferStorage", bufferStorage},
 		{"glDispatchCompute", dispatch}, {"glGetError", getError}, {"glGetBufferSubData", getBufferSubData}, {"glShaderSource", shaderSource},
+		{"glLinkProgram", linkProgram}, {"glCopyBufferSubData", copy},
 	};
 	proc = egl("eglGetProcAddress");
 	for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
