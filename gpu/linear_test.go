@@ -81,8 +81,8 @@ func TestProductInParts(t *testing.T) {
 	fast, slow := open(t).(*engine), ref.New()
 	defer fast.Close()
 	eachTile(fast, func() {
-		for _, d := range [][3]int{{3, 5, 1029}, {36, 132, 1100}, {1, 1, 2*depth() + 40}} {
-			s := backend.Mat{M: d[0], N: d[1], K: d[2], TransA: true, Add: true}
+		for i, d := range [][3]int{{3, 5, 1029}, {36, 132, 1100}, {1, 1, 2*depth() + 40}, {36, 132, 1100}, {33, 5, 1029}} {
+			s := backend.Mat{M: d[0], N: d[1], K: d[2], TransA: i < 3, Add: true} // the last as in losses
 			if count, _ := parts(s, true); count < 2 {
 				t.Fatalf("%+v is not cut", s)
 			}
@@ -95,7 +95,12 @@ func TestProductInParts(t *testing.T) {
 					return b
 				}
 				out[i] = load(s.M*s.N, 1)
-				e.MatMul(out[i], load(s.M*s.K, 2), load(s.N*s.K, 3), s)
+				a, b := load(s.M*s.K, 2), load(s.N*s.K, 3)
+				if i == 0 {
+					fast.multiply(out[i], a, b, s, true)
+				} else {
+					e.MatMul(out[i], a, b, s)
+				}
 			}
 			got, want := make([]float32, s.M*s.N), make([]float32, s.M*s.N)
 			if err := fast.Read(got, out[0]); err != nil {
