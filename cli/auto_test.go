@@ -160,11 +160,10 @@ func TestAutoTrains(t *testing.T) {
 // A device that auto cannot open for the training, or that fails in the middle of
 // it, is told of once, and the training is the one that the processor does.
 func TestAutoFallsBack(t *testing.T) {
-	u := classroom(t, twoKinds)
-	want := live(t, lessonOf(t, u, finetune.DepthLoRA, "cpu"), nil, nil)
+	want := live(t, lessonOf(t, classroom(t, twoKinds), finetune.DepthLoRA, "cpu"), nil, nil)
 	for name, reads := range map[string]int64{"when it is opened": -1, "in the middle": 60} {
 		t.Run(name, func(t *testing.T) {
-			n := 0
+			u, n := classroom(t, twoKinds), 0 // a process of its own
 			injectGPU(t, 1e18, func(gpu.Options) (engine, error) {
 				device := &fragile{Engine: cpuEngine(t)}
 				device.left.Store(1 << 40)
