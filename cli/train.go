@@ -404,6 +404,7 @@ func (l *lesson) measure(ctx context.Context, p *ui.TrainPlan) error {
 			return err
 		}
 		defer func() { err = errors.Join(err, m.close()) }()
+		p.Device = m.own.Device()
 		timed.PerEpoch = max(1, p.Steps/m.options().Epochs)
 		return timed.Measure(ctx, m.Towers, m.options())
 	})

@@ -43,7 +43,7 @@ func TestGolden16Bit(t *testing.T) {
 // Low-rank updates learn in float32 beside weights that are stored in bf16. If these
 // lose nothing by that, it is the training of float32; else one whose frozen weights
 // are up to a part in 256 away, and with them the loss.
-func TestLoRABesidePackedWeights(t *testing.T) {
+func TestPackedLoRA(t *testing.T) {
 	for folder, most := range map[string]float64{"siglip2-bf16": 1e-5, "siglip-bicubic": 0.01} {
 		t.Run(folder, func(t *testing.T) {
 			dir := filepath.Join("testdata/golden/hf", folder)
@@ -76,7 +76,7 @@ func TestLoRABesidePackedWeights(t *testing.T) {
 }
 
 // t' and b are as in the file, however weights are stored.
-func TestScalarsAreNotPacked(t *testing.T) {
+func TestPackedScalars(t *testing.T) {
 	want := load(t, bicubic).Info()
 	if got := loadOn(t, openGPU(t, gpu.BF16), bicubic).Info(); got.LogScale != want.LogScale || got.Bias != want.Bias {
 		t.Errorf("t' %g and b %g, want %g and %g", got.LogScale, got.Bias, want.LogScale, want.Bias)
