@@ -44,7 +44,7 @@ type attentionTile struct{ across, down int }
 // are fewer queries.
 func (e *engine) attentionTile(s backend.Attn) attentionTile {
 	side := 8
-	for side > 1 && 16*(8*side)*((s.Dim+3)/4|1)+4*(4*side)*(4*side+1+side+1) > e.limits.Shared {
+	for side > 1 && (attentionTile{side, side}).shared(s.Dim) > e.limits.Shared {
 		side /= 2
 	}
 	t := attentionTile{side, 1}
@@ -52,6 +52,12 @@ func (e *engine) attentionTile(s backend.Attn) attentionTile {
 		t.down *= 2
 	}
 	return t
+}
+
+// shared is how many bytes a group shares.
+func (t attentionTile) shared(dim int) int {
+	rows, pairs := 4*(t.across+t.down)*((dim+3)/4|1), 4*t.down*(4*t.across+1+t.across+1)
+	return 16*rows + 4*pairs
 }
 
 // longest is how many keys an invocation may go over. It counts all loops, unrolled
@@ -64,39 +70,110 @@ func (t attentionTile) longest(dim int) int {
 	return max(1, (deepest-loads-4*(4+per+t.across+5*per))/steps) * 4 * t.across
 }
 
-// AttentionGrad implements backend.Backend.
+// AttentionGrad implements backend.Backend: dq by groups of queries, dk and dv by
+// groups of keys, which find the probabilities again.
 func (e *engine) AttentionGrad(dq, dk, dv, dy, y, lse, q, k, v backend.Buf, s backend.Attn) {
 	s.CheckGrad(dq, dk, dv, dy, y, lse, q, k, v)
-	rows := s.Batch * s.Queries * s.Heads
-	along := e.temporary("along", rows)
-	e.run(kernel{file: "rows", defines: []string{"DOTS"}, bufs: []backend.Buf{along, dy, y}, sizes: ints(rows, s.Dim)}.spread(rows))
-	t := e.gradTile(s.Dim)
-	for _, pass := range []struct {
-		name        string
-		out         [2]backend.Buf
-		count, over int // of queries and keys, or of keys and queries
-	}{{"DQ", [2]backend.Buf{dq}, s.Queries, s.Keys}, {"DKV", [2]backend.Buf{dk, dv}, s.Keys, s.Queries}} {
-		blocks := (pass.count + t - 1) / t
-		defines := append(attentionDefines(s), fmt.Sprint("T ", t), pass.name)
-		most := longestGrad(s.Dim, t)
-		for from := 0; from < pass.over; from += most {
-			if from == most {
-				defines = append(defines, "ACCUMULATE")
-			}
-			e.masked(s, kernel{file: "attentiongrad", defines: defines,
-				bufs: []backend.Buf{pass.out[0], q, k, v, lse, {}, dy, along, pass.out[1]}, writes: [12]bool{8: true},
-				sizes:   ints(s.Heads, s.Queries, s.Keys, s.Batch*s.Heads, blocks, from, from+most),
-				numbers: []float32{float32(1 / math.Sqrt(float64(s.Dim)))}}.spread(s.Batch*s.Heads*blocks))
-		}
+	defines := attentionDefines(s)
+	if (s.Dim|dq.Off|dk.Off|dv.Off|dy.Off|y.Off|q.Off|k.Off|v.Off)%4 == 0 {
+		defines = append(defines, "VEC")
+	}
+	rows := s.Batch * s.Heads * s.Queries
+	stats := e.temporary("attention rows", 2*rows)
+	e.run(kernel{file: "attentiongrad", defines: append(defines, "DOTS"), bufs: []backend.Buf{stats, dy, y, lse},
+		sizes: ints(s.Heads, s.Queries, s.Keys, s.Batch*s.Heads)}.each(rows))
+	queries := gradPass{defines: []string{"DQ", "FIRST"}, bufs: []backend.Buf{dq, q, dy, k, v, {}, stats}, own: s.Queries, others: s.Keys}
+	keys := gradPass{defines: []string{"FIRST", "SECOND"}, bufs: []backend.Buf{dk, k, v, q, dy, {}, stats, dv}, own: s.Keys, others: s.Queries}
+	e.gradients(s, defines, queries)
+	if t := e.gradTile(s.Dim, s.Keys); t.perRow(s.Dim) <= 3 {
+		e.gradients(s, defines, keys)
+		return
+	}
+	// Both sums of a wide head have no room in registers.
+	for _, one := range keys.defines {
+		keys.defines = []string{one}
+		e.gradients(s, defines, keys)
 	}
 }
 
-// longestGrad is how many keys or queries an invocation of the gradient may go over,
-// t at a time: it takes the steps of two dots and of two sums for each t of them, and
-// loads.
-func longestGrad(dim, t int) int {
-	per := (dim + t - 1) / t
-	return max(1, deepest/(2*dim+2*t*per+4*per+3*t)) * t
+// A gradPass is what groups of attentiongrad.comp own and what they go over.
+type gradPass struct {
+	defines     []string
+	bufs        []backend.Buf
+	own, others int // of them a head
+}
+
+// gradients does a pass. What it goes over is cut so that no invocation loops for
+// long.
+func (e *engine) gradients(s backend.Attn, defines []string, p gradPass) {
+	t := e.gradTile(s.Dim, p.own)
+	defines = append(append(defines[:len(defines):len(defines)], p.defines...), t.defines()...)
+	blocks := (p.own + 4*t.down - 1) / (4 * t.down)
+	most := t.longest(s.Dim)
+	for from := 0; from < p.others; from += most {
+		if from == most {
+			defines = append(defines, "ACCUMULATE")
+		}
+		e.masked(s, kernel{file: "attentiongrad", defines: defines, bufs: p.bufs, writes: [12]bool{7: true},
+			sizes:   ints(s.Heads, s.Queries, s.Keys, s.Batch*s.Heads, blocks, from, from+most),
+			numbers: []float32{float32(1 / math.Sqrt(float64(s.Dim)))}}.spread(s.Batch*s.Heads*blocks))
+	}
+}
+
+// A gradTile is how many invocations a group of the gradient has, each with 4 rows
+// that the group owns and 4 that it goes over, and how many vectors of all these rows
+// are multiplied at a time.
+type gradTile struct{ across, down, deep int }
+
+// gradTile takes 64 rows and goes over 32 at a time, or fewer where rows are long or
+// few.
+func (e *engine) gradTile(dim, own int) gradTile {
+	fours := (dim + 3) / 4
+	t := gradTile{across: 8, down: 16}
+	parts := (fours + gradDeep - 1) / gradDeep
+	t.deep = (fours + parts - 1) / parts
+	for t.shared(dim) > e.limits.Shared && t.across > 1 {
+		if t.down > t.across {
+			t.down /= 2
+		} else {
+			t.across /= 2
+		}
+	}
+	if own <= few {
+		t.down = min(t.down, few/4)
+	}
+	return t
+}
+
+const (
+	gradDeep = 8 // vectors of a row that are multiplied at a time, at most
+	few      = 8 // rows for which there are groups of their own size: the queries of a pooling head
+)
+
+// shared is how many bytes a group shares.
+func (t gradTile) shared(dim int) int {
+	parts := 4 * (t.down + t.across) * (t.deep | 1)
+	others := 4 * t.across * ((dim+3)/4 | 1)
+	return 16 * (max(parts, others) + 4*t.down*(t.across|1))
+}
+
+// perRow is how many vectors of a row an invocation sums.
+func (t gradTile) perRow(dim int) int { return ((dim+3)/4 + t.across - 1) / t.across }
+
+func (t gradTile) defines() []string {
+	return []string{fmt.Sprint("TX ", t.across), fmt.Sprint("TY ", t.down), fmt.Sprint("DEEP ", t.deep)}
+}
+
+// longest is how many rows an invocation may go over. It counts all loops, unrolled
+// or not, for each 4·across rows and both sums: loads and products of the parts, the
+// probabilities, loads of the others and sums.
+func (t gradTile) longest(dim int) int {
+	fours, group := (dim+3)/4, t.across*t.down
+	parts := (fours + t.deep - 1) / t.deep
+	loads := (4*(t.across+t.down)*t.deep + group - 1) / group
+	multiply := 4 + parts*(1+loads+t.deep)
+	add := 4 + (4*t.across*fours+group-1)/group + t.across*(1+t.perRow(dim))
+	return max(1, (deepest-4*(2+6*t.perRow(dim)))/(1+4+2*multiply+2*4+2*add)) * 4 * t.across
 }
 
 // masked runs a kernel of attention, whose binding 5 are the key lengths.
@@ -109,17 +186,6 @@ func (e *engine) masked(s backend.Attn, k kernel) {
 		}
 		d.run(k)
 	})
-}
-
-// gradTile is how many queries meet how many keys in a work group of the gradient,
-// which shares rows of q, k, v and dy and two values for each pair.
-func (e *engine) gradTile(dim int) int {
-	for t := 16; t > 1; t /= 2 {
-		if 16*t*(dim+1)+8*t*(t+1) <= e.limits.Shared {
-			return t
-		}
-	}
-	return 1
 }
 
 func attentionDefines(s backend.Attn) []string {
