@@ -24,7 +24,8 @@ type device struct {
 	fences  []fence
 	staging *staging
 	cache   programCache
-	err     error // the first failure; nothing is done after it
+	unsent  float64 // shares of dispatches that were issued since the driver was told to send
+	err     error   // the first failure; nothing is done after it
 }
 
 // openDevice tries one way after the other.
@@ -184,9 +185,16 @@ type kernel struct {
 	bufs    []backend.Buf // by binding; the zero Buf is none
 	packed  [12]bool      // bindings that it can take packed
 	writes  [12]bool      // bindings that it writes, besides 0
+	list    []int32       // integers that the host made for this call
+	listAt  int           // their binding
 	sizes   []int32
 	numbers []float32
-	x, y    int // work groups
+	// Work groups: so many, which the engine lays out in dispatches, or those of one.
+	// They do so many floating point operations, as a product does them; 0: they read
+	// and write their buffers. A dispatch takes a share of what it may.
+	groups      int
+	x, y        int
+	work, share float64
 }
 
 // Where header.glsl has its uniforms.
@@ -207,6 +215,9 @@ func (d *device) run(k kernel) {
 	}
 	gl.Use(p)
 	d.begin()
+	if k.list != nil {
+		d.listed(k.listAt, k.list)
+	}
 	var offsets [12]int32
 	for i, b := range k.bufs {
 		if b.Mem == nil {
@@ -238,13 +249,15 @@ func (d *device) run(k kernel) {
 		gl.Floats(numbersAt, k.numbers)
 	}
 	gl.Dispatch(k.x, k.y)
+	// What stops a driver that takes too long counts what was sent in one piece.
+	if d.unsent += k.share; d.unsent >= 1 {
+		gl.Flush()
+		d.unsent = 0
+	}
 }
 
-// listed binds integers that the host made for this call.
+// listed binds integers.
 func (d *device) listed(i int, list []int32) {
-	if d.err != nil {
-		return
-	}
 	if d.lists == 0 {
 		d.lists = gl.NewBuffer(4)
 	}

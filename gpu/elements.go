@@ -34,7 +34,7 @@ func (e *engine) DepthwiseConv(dst, x, w, bias backend.Buf, s backend.Conv) {
 	s.Check(dst, x, w, bias)
 	height, width := s.Out()
 	top, left := s.Pad()
-	e.run(kernel{file: "conv", bufs: []backend.Buf{dst, x, w, bias},
+	e.run(kernel{file: "conv", bufs: []backend.Buf{dst, x, w, bias}, work: perValue * 2 * float64(dst.Len*s.Kernel*s.Kernel),
 		sizes: ints(dst.Len, s.Height, s.Width, s.Channels, s.Kernel, s.Stride, height, width, top, left)}.each(dst.Len))
 }
 

@@ -146,7 +146,7 @@ func (e *engine) product(dst, a, b backend.Buf, s backend.Mat, add bool, from, t
 		down := (min(rows, s.M-r) + t.rows() - 1) / t.rows()
 		e.run(kernel{file: "matmul", defines: defines, packed: [12]bool{1: true, 2: true}, bufs: []backend.Buf{dst, a, b, s.Bias},
 			sizes: ints(s.M, s.N, s.K, r, from, to, each, down),
-			x:     (s.N + t.cols() - 1) / t.cols(), y: down * count})
+			x:     (s.N + t.cols() - 1) / t.cols(), y: down * count, work: 2 * float64(min(rows, s.M-r)*s.N) * float64(to-from)})
 	}
 }
 

@@ -50,12 +50,8 @@ func (e *engine) cosines(l pairTile, x, y backend.Buf) (labels, tile backend.Buf
 	labels, tile = e.temporary("labels", pairs), e.temporary("pairs", pairs)
 	e.run(kernel{file: "pairs", defines: []string{"LABELS"}, bufs: []backend.Buf{labels}, sizes: l.sizes()}.each(pairs))
 	if len(l.except) > 0 {
-		k := kernel{file: "pairs", defines: []string{"EXCEPT"}, bufs: []backend.Buf{labels}, sizes: l.sizes()}.each(len(l.except) / 3)
-		e.dispatches++
-		e.add(func(d *device) {
-			d.listed(1, l.except)
-			d.run(k)
-		})
+		e.run(kernel{file: "pairs", defines: []string{"EXCEPT"}, bufs: []backend.Buf{labels}, sizes: l.sizes(),
+			list: l.except, listAt: 1}.each(len(l.except) / 3))
 	}
 	e.MatMul(tile, l.rows(x), l.cols(y), backend.Mat{M: l.m, N: l.n, K: l.Dim, TransB: true})
 	return labels, tile

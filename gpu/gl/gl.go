@@ -277,6 +277,9 @@ func Dispatch(x, y int) {
 	api.MemoryBarrier(api.SHADER_STORAGE_BARRIER_BIT | api.BUFFER_UPDATE_BARRIER_BIT)
 }
 
+// Flush has the driver send what was issued.
+func Flush() { api.Flush() }
+
 // A Fence stands behind what was issued before it.
 type Fence uintptr
 
