@@ -9,10 +9,17 @@ import (
 	"sigla/backend"
 )
 
-// Attention implements backend.Backend. Keys are cut so that no invocation loops
-// for long; the parts are joined by their log-sum-exps.
+// Attention implements backend.Backend.
 func (e *engine) Attention(dst, lse, q, k, v backend.Buf, s backend.Attn) {
 	s.Check(dst, lse, q, k, v)
+	e.batches(s, func(s backend.Attn, cut attentionCut) {
+		e.attention(cut.queries(dst), cut.rows(lse), cut.queries(q), cut.keys(k), cut.keys(v), s)
+	})
+}
+
+// attention does a part of the batch. Keys are cut so that no invocation loops for
+// long; the parts are joined by their log-sum-exps.
+func (e *engine) attention(dst, lse, q, k, v backend.Buf, s backend.Attn) {
 	t := e.attentionTile(s)
 	defines := append(attentionDefines(s), fmt.Sprint("TX ", t.across), fmt.Sprint("TY ", t.down))
 	if (s.Dim|dst.Off|q.Off|k.Off|v.Off)%4 == 0 {
@@ -35,6 +42,38 @@ func (e *engine) Attention(dst, lse, q, k, v backend.Buf, s backend.Attn) {
 			sizes:   ints(s.Heads, s.Queries, s.Keys, s.Batch*s.Heads, blocks, from, from+most),
 			numbers: []float32{float32(1 / math.Sqrt(float64(s.Dim)))}}.spread(s.Batch * s.Heads * blocks))
 	}
+}
+
+// An attentionCut takes a part of the batch out of its buffers.
+type attentionCut struct {
+	whole        backend.Attn
+	first, count int
+}
+
+func (c attentionCut) of(b backend.Buf, each int) backend.Buf {
+	return part(b, c.first*each, c.count*each)
+}
+
+func (c attentionCut) queries(b backend.Buf) backend.Buf {
+	return c.of(b, c.whole.Queries*c.whole.Heads*c.whole.Dim)
+}
+
+func (c attentionCut) keys(b backend.Buf) backend.Buf {
+	return c.of(b, c.whole.Keys*c.whole.Heads*c.whole.Dim)
+}
+
+func (c attentionCut) rows(b backend.Buf) backend.Buf { return c.of(b, c.whole.Heads*c.whole.Queries) }
+
+// batches calls f for parts of the batch whose queries and keys a binding may have.
+func (e *engine) batches(s backend.Attn, f func(s backend.Attn, cut attentionCut)) {
+	whole := s
+	e.rows(s.Batch, max(s.Queries, s.Keys)*s.Heads*s.Dim, func(i, n int) {
+		s.Batch = n
+		if s.KeyLens != nil {
+			s.KeyLens = whole.KeyLens[i : i+n]
+		}
+		f(s, attentionCut{whole, i, n})
+	})
 }
 
 // An attentionTile is how many invocations a group of Attention has, each with 4
@@ -71,10 +110,18 @@ func (t attentionTile) longest(dim int) int {
 	return max(1, (deepest-loads-4*(4+per+t.across+5*per))/steps) * 4 * t.across
 }
 
-// AttentionGrad implements backend.Backend: dq by groups of queries, dk and dv by
-// groups of keys, which find the probabilities again.
+// AttentionGrad implements backend.Backend.
 func (e *engine) AttentionGrad(dq, dk, dv, dy, y, lse, q, k, v backend.Buf, s backend.Attn) {
 	s.CheckGrad(dq, dk, dv, dy, y, lse, q, k, v)
+	e.batches(s, func(s backend.Attn, cut attentionCut) {
+		e.attentionGrad(cut.queries(dq), cut.keys(dk), cut.keys(dv), cut.queries(dy), cut.queries(y), cut.rows(lse),
+			cut.queries(q), cut.keys(k), cut.keys(v), s)
+	})
+}
+
+// attentionGrad does a part of the batch: dq by groups of queries, dk and dv by groups
+// of keys, which find the probabilities again.
+func (e *engine) attentionGrad(dq, dk, dv, dy, y, lse, q, k, v backend.Buf, s backend.Attn) {
 	defines := attentionDefines(s)
 	if (s.Dim|dq.Off|dk.Off|dv.Off|dy.Off|y.Off|q.Off|k.Off|v.Off)%4 == 0 {
 		defines = append(defines, "VEC")

@@ -69,12 +69,17 @@ func openWay(w way, o Options) (*device, error) {
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
+	limits.Binding = min(limits.Binding, widestBinding)
 	d := &device{context: c, limits: limits, programs: make(map[string]uint32), staging: newStaging(limits.Mapping)}
 	if d.budget = o.Budget; d.budget == 0 {
 		d.budget = gl.Free() / 10 * 8 // the screen, and others, need some
 	}
 	return d, nil
 }
+
+// widestBinding is what a binding has at most, in bytes, also where the device allows
+// more: as much as OpenGL 4.5 promises.
+const widestBinding = 128 << 20
 
 const (
 	patience = 60 * time.Second // for a batch; its dispatches take 50 ms each
@@ -183,6 +188,7 @@ type kernel struct {
 	file    string
 	defines []string
 	bufs    []backend.Buf // by binding; the zero Buf is none
+	before  [12]int       // elements in front of one that the shader counts, too
 	packed  [12]bool      // bindings that it can take packed
 	writes  [12]bool      // bindings that it writes, besides 0
 	list    []int32       // integers that the host made for this call
@@ -230,7 +236,7 @@ func (d *device) run(k kernel) {
 			size = 2
 		}
 		from := size * b.Off / d.limits.Alignment * d.limits.Alignment
-		offsets[i] = int32(b.Off - from/size)
+		offsets[i] = int32(b.Off - from/size - k.before[i])
 		bytes := (size*(b.Off+b.Len) - from + 3) &^ 3
 		if bytes > d.limits.Binding {
 			d.fail(fmt.Errorf("shader %s: binding %d has %d MiB, the device allows %d", k.file, i, bytes>>20, d.limits.Binding>>20))

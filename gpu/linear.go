@@ -12,15 +12,31 @@ import (
 // CopyRows implements backend.Backend.
 func (e *engine) CopyRows(dst, x backend.Buf, rows, cols, dstStride, xStride int) {
 	backend.CheckCopyRows(dst, x, rows, cols, dstStride, xStride)
-	e.run(kernel{file: "elements", defines: []string{"COPY"}, bufs: []backend.Buf{dst, x},
-		sizes: ints(rows*cols, cols, dstStride, xStride)}.each(rows * cols))
+	if dstStride == cols && xStride == cols || rows == 1 { // rows without gaps may be of any width
+		rows, cols, dstStride, xStride = rows*cols, 1, 1, 1
+	}
+	e.rows(rows, max(dstStride, xStride), func(r, count int) {
+		n := count * cols
+		e.run(kernel{file: "elements", defines: []string{"COPY"},
+			bufs:  []backend.Buf{dst.Slice(r*dstStride, (count-1)*dstStride+cols), x.Slice(r*xStride, (count-1)*xStride+cols)},
+			sizes: ints(n, cols, dstStride, xStride)}.each(n))
+	})
 }
 
 // Add implements backend.Backend.
 func (e *engine) Add(dst, a, b backend.Buf) {
 	backend.CheckAdd(dst, a, b)
-	e.run(kernel{file: "elements", defines: []string{"ADD"}, bufs: []backend.Buf{dst, a, b},
-		sizes: ints(dst.Len, b.Len)}.each(dst.Len))
+	add := kernel{file: "elements", defines: []string{"ADD"}}
+	if b.Len == dst.Len {
+		add.bufs = []backend.Buf{dst, a, b}
+		e.elements(dst.Len, add)
+		return
+	}
+	e.rows(dst.Len/b.Len, b.Len, func(r, count int) {
+		n := count * b.Len
+		add.bufs, add.sizes = []backend.Buf{dst.Slice(r*b.Len, n), a.Slice(r*b.Len, n), b}, ints(n, b.Len)
+		e.run(add.each(n))
+	})
 }
 
 // deepest is how many steps of a loop an invocation may take: Mesa's software
@@ -30,7 +46,7 @@ const deepest = 30_000
 // SumRows implements backend.Backend.
 func (e *engine) SumRows(dst, x backend.Buf, rows, cols int) {
 	backend.CheckSumRows(dst, x, rows, cols)
-	const most = 8 * deepest // an invocation sums each eighth row
+	most := min(8*deepest, e.fit(cols)) // an invocation sums each eighth row
 	for r := 0; r < rows; r += most {
 		m := min(most, rows-r)
 		e.run(kernel{file: "columns", bufs: []backend.Buf{dst, x.Slice(r*cols, m*cols)},
@@ -90,10 +106,11 @@ const (
 // parts is how many pieces k is cut into that go to work groups of their own, and
 // how many k each has. Only gradients of weights are cut, whose k are all tokens of
 // a batch: what is computed for a photo must not depend on what else is in a batch.
-func parts(s backend.Mat) (count, each int) {
+// room is how many values the results of all parts may have.
+func parts(s backend.Mat, room int) (count, each int) {
 	count = 1
 	if s.TransA && s.Bias.Mem == nil {
-		count = max(1, min(s.K/partLeast, filling/(s.M*s.N)))
+		count = max(1, min(s.K/partLeast, min(filling, room)/(s.M*s.N)))
 	}
 	each = ((s.K+count-1)/count + partUnit - 1) / partUnit * partUnit
 	each = min(each, depth())
@@ -104,9 +121,10 @@ func parts(s backend.Mat) (count, each int) {
 // then summed; what is too deep for them comes after, added to dst.
 func (e *engine) MatMul(dst, a, b backend.Buf, s backend.Mat) {
 	s.Check(dst, a, b)
-	count, each := parts(s)
-	for k := 0; k < s.K; k += count * each {
-		add, to := s.Add || k > 0, min(s.K, k+count*each)
+	count, each := parts(s, e.room())
+	most := min(count*each, e.deep(s))
+	for k := 0; k < s.K; k += most {
+		add, to := s.Add || k > 0, min(s.K, k+most)
 		if count == 1 {
 			e.product(dst, a, b, s, add, k, to, each)
 			s.Bias = backend.Buf{}
@@ -142,12 +160,26 @@ func (e *engine) product(dst, a, b backend.Buf, s backend.Mat, add bool, from, t
 	count := (to - from + each - 1) / each
 	rows := max(1, int(speed.work()/float64(2*s.N*(to-from)))/t.rows())
 	rows = min(rows, widest/count) * t.rows()
-	for r := 0; r < s.M; r += rows {
-		down := (min(rows, s.M-r) + t.rows() - 1) / t.rows()
-		e.run(kernel{file: "matmul", defines: defines, packed: [12]bool{1: true, 2: true}, bufs: []backend.Buf{dst, a, b, s.Bias},
-			sizes: ints(s.M, s.N, s.K, r, from, to, each, down),
-			x:     (s.N + t.cols() - 1) / t.cols(), y: down * count, work: 2 * float64(min(rows, s.M-r)*s.N) * float64(to-from)})
-	}
+	e.windows(s, count, rows, func(w window) {
+		k := kernel{file: "matmul", defines: defines, packed: [12]bool{1: true, 2: true}, bufs: []backend.Buf{dst, a, b, s.Bias}}
+		if count == 1 {
+			k.shift(0, w.row*s.N, w.rows*s.N)
+		}
+		if s.TransA {
+			k.shift(1, from*s.M, (to-from)*s.M)
+		} else {
+			k.shift(1, w.row*s.K, w.rows*s.K)
+		}
+		if s.TransB {
+			k.shift(2, w.col*s.K, w.cols*s.K)
+		} else {
+			k.shift(2, from*s.N, (to-from)*s.N)
+		}
+		down := (w.rows + t.rows() - 1) / t.rows()
+		k.sizes = ints(s.M, s.N, s.K, w.row, from, to, each, down, w.col, w.row+w.rows, w.col+w.cols)
+		k.x, k.y, k.work = (w.cols+t.cols()-1)/t.cols(), down*count, 2*float64(w.rows*w.cols)*float64(to-from)
+		e.run(k)
+	})
 }
 
 // fours reports whether all rows begin at multiples of four values.

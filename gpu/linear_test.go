@@ -61,7 +61,7 @@ func TestParts(t *testing.T) {
 		{backend.Mat{M: 32 * 196, N: 768, K: 3072, TransB: true}, 1, 3072},
 		{backend.Mat{M: 1, N: 768, K: 3072}, 1, 3072},
 	} {
-		if count, each := parts(c.s); count != c.count || each != c.each {
+		if count, each := parts(c.s, filling); count != c.count || each != c.each {
 			t.Errorf("%+v goes in %d parts of %d, want %d of %d", c.s, count, each, c.count, c.each)
 		}
 	}
@@ -75,7 +75,7 @@ func TestProductInParts(t *testing.T) {
 	eachTile(fast, func() {
 		for _, d := range [][3]int{{3, 5, 1029}, {36, 132, 1100}, {1, 1, 2*depth() + 40}} {
 			s := backend.Mat{M: d[0], N: d[1], K: d[2], TransA: true, Add: true}
-			if count, _ := parts(s); count < 2 {
+			if count, _ := parts(s, filling); count < 2 {
 				t.Fatalf("%+v is not cut", s)
 			}
 			fast.tuning[0].GFLOPS = 1e-4 // rows one after the other

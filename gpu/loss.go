@@ -20,14 +20,18 @@ func (e *engine) tiles(p backend.Pairs, visit func(l pairTile)) {
 	for _, x := range p.Except {
 		list = append(list, x.Row, x.Col, int32(x.Label))
 	}
+	side := lossTile
+	for side*side > e.room() {
+		side /= 2
+	}
 	first := 0 // exception of the rows from i on
-	for i := 0; i < p.Rows; i += lossTile {
-		m, last := min(lossTile, p.Rows-i), first
+	for i := 0; i < p.Rows; i += side {
+		m, last := min(side, p.Rows-i), first
 		for last < len(p.Except) && int(p.Except[last].Row) < i+m {
 			last++
 		}
-		for j := 0; j < p.Cols; j += lossTile {
-			visit(pairTile{Pairs: p, i: i, j: j, m: m, n: min(lossTile, p.Cols-j), except: list[3*first : 3*last]})
+		for j := 0; j < p.Cols; j += side {
+			visit(pairTile{Pairs: p, i: i, j: j, m: m, n: min(side, p.Cols-j), except: list[3*first : 3*last]})
 		}
 		first = last
 	}
