@@ -38,7 +38,7 @@ func (e *engine) attention(dst, lse, q, k, v backend.Buf, s backend.Attn) {
 			defines = append(defines, "MERGE")
 		}
 		e.run(kernel{file: "attention", defines: defines, bufs: []backend.Buf{dst, q, k, v, lse}, writes: [12]bool{4: true},
-			list: lens(s), listAt: 5, work: pairWork(s, 2, blocks*4*t.down, min(most, s.Keys-from), 4*t.across),
+			list: lens(s), listAt: 5, work: pairWork(s, 2, blocks*max(8, 4*t.down), min(most, s.Keys-from), 4*t.across),
 			sizes:   ints(s.Heads, s.Queries, s.Keys, s.Batch*s.Heads, blocks, from, from+most),
 			numbers: []float32{float32(1 / math.Sqrt(float64(s.Dim)))}}.spread(s.Batch * s.Heads * blocks))
 	}
@@ -240,9 +240,9 @@ func attentionDefines(s backend.Attn) []string {
 func lens(s backend.Attn) []int32 { return append([]int32(nil), s.KeyLens...) }
 
 // pairWork is what so many products of all pairs of rows and others count as, with the
-// others padded to whole tiles. Four times their operations: on llvmpipe attention does
-// 0.8 of what a matrix product does in a second, of a pooling head with its few queries
-// 0.3, and of the gradients 0.7.
+// others padded to whole tiles. Four times their operations: on llvmpipe, padding
+// counted, attention does half of what a matrix product does in a second, its gradients
+// 0.7, and a pooling head, whose groups load more than they compute, 0.2.
 func pairWork(s backend.Attn, products, rows, others, tile int) float64 {
 	others = (others + tile - 1) / tile * tile
 	return 4 * 2 * float64(products*s.Batch*s.Heads) * float64(rows*others) * float64(s.Dim)

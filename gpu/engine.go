@@ -199,12 +199,17 @@ func (k kernel) cost() float64 {
 	for _, b := range k.bufs {
 		values += b.Len
 	}
-	return perValue * float64(values)
+	return perValue * float64(max(values, leastValues*k.groups))
 }
 
-// perValue is how many operations of a product take the time of a value that is read
-// or written: on llvmpipe 50 in LayerNorm, 7 in AdamW.
-const perValue = 64
+const (
+	// perValue is how many operations of a product take the time of a value that is
+	// read or written: on llvmpipe 50 in LayerNorm, 7 in AdamW.
+	perValue = 64
+	// leastValues is what a work group counts as: those of LayerNorm, whose barriers
+	// take their time, are as slow with 100 columns as with 768.
+	leastValues = 1024
+)
 
 // spread lays out work groups.
 func (k kernel) spread(groups int) kernel {

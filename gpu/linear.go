@@ -43,10 +43,14 @@ func (e *engine) Add(dst, a, b backend.Buf) {
 // driver stops silently after 65,535, all loops together.
 const deepest = 30_000
 
+// tallest is how many rows the sum of a column goes over in a dispatch: an invocation
+// takes each eighth of them, a group two million values.
+const tallest = 1 << 16
+
 // SumRows implements backend.Backend.
 func (e *engine) SumRows(dst, x backend.Buf, rows, cols int) {
 	backend.CheckSumRows(dst, x, rows, cols)
-	most := min(8*deepest, e.fit(cols)) // an invocation sums each eighth row
+	most := min(tallest, e.fit(cols))
 	for r := 0; r < rows; r += most {
 		m := min(most, rows-r)
 		e.run(kernel{file: "columns", bufs: []backend.Buf{dst, x.Slice(r*cols, m*cols)},

@@ -30,7 +30,7 @@ func (e *engine) LayerNormGrad(dx, dw, db, dy, x, w, mean, rstd backend.Buf, row
 			bufs:  []backend.Buf{dx.Slice(at, n), x.Slice(at, n), w, dy.Slice(at, n), mean.Slice(r, m), rstd.Slice(r, m)},
 			sizes: ints(m, cols)}.spread(m))
 	})
-	most := min(8*deepest, e.fit(cols))
+	most := min(tallest, e.fit(cols))
 	for r := 0; r < rows; r += most {
 		m := min(most, rows-r)
 		e.run(kernel{file: "columns", defines: []string{"NORM"}, writes: [12]bool{2: true},
