@@ -25,7 +25,8 @@ type device struct {
 	fences  []fence
 	staging *staging
 	cache   programCache
-	err     error // the first failure; nothing is done after it
+	unsent  float64 // shares of dispatches that were issued since the driver was told to send
+	err     error   // the first failure; nothing is done after it
 }
 
 // openDevice tries one way after the other.
@@ -69,12 +70,17 @@ func openWay(w way, o Options, p *pulse) (*device, error) {
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
+	limits.Binding = min(limits.Binding, widestBinding)
 	d := &device{pulse: p, context: c, limits: limits, programs: make(map[string]uint32), staging: newStaging(limits.Mapping)}
 	if d.budget = o.Budget; d.budget == 0 {
 		d.budget = gl.Free() / 10 * 8 // the screen, and others, need some
 	}
 	return d, nil
 }
+
+// widestBinding is what a binding has at most, in bytes, also where the device allows
+// more: as much as OpenGL 4.5 promises.
+const widestBinding = 128 << 20
 
 const (
 	ahead  = 2           // batches that the device may be behind
@@ -200,11 +206,19 @@ type kernel struct {
 	file    string
 	defines []string
 	bufs    []backend.Buf // by binding; the zero Buf is none
+	before  [12]int       // elements in front of one that the shader counts, too
 	packed  [12]bool      // bindings that it can take packed
 	writes  [12]bool      // bindings that it writes, besides 0
+	list    []int32       // integers that the host made for this call
+	listAt  int           // their binding
 	sizes   []int32
 	numbers []float32
-	x, y    int // work groups
+	// Work groups: so many, which the engine lays out in dispatches, or those of one.
+	// They do so many floating point operations, as a product does them; 0: they read
+	// and write their buffers. A dispatch takes a share of what it may.
+	groups      int
+	x, y        int
+	work, share float64
 }
 
 // Where header.glsl has its uniforms.
@@ -225,6 +239,9 @@ func (d *device) run(k kernel) {
 	}
 	gl.Use(p)
 	d.begin()
+	if k.list != nil {
+		d.listed(k.listAt, k.list)
+	}
 	var offsets [12]int32
 	for i, b := range k.bufs {
 		if b.Mem == nil {
@@ -237,7 +254,7 @@ func (d *device) run(k kernel) {
 			size = 2
 		}
 		from := size * b.Off / d.limits.Alignment * d.limits.Alignment
-		offsets[i] = int32(b.Off - from/size)
+		offsets[i] = int32(b.Off - from/size - k.before[i])
 		bytes := (size*(b.Off+b.Len) - from + 3) &^ 3
 		if bytes > d.limits.Binding {
 			d.fail(fmt.Errorf("shader %s: binding %d has %d MiB, the device allows %d", k.file, i, bytes>>20, d.limits.Binding>>20))
@@ -256,13 +273,15 @@ func (d *device) run(k kernel) {
 		gl.Floats(numbersAt, k.numbers)
 	}
 	gl.Dispatch(k.x, k.y)
+	// What stops a driver that takes too long counts what was sent in one piece.
+	if d.unsent += k.share; d.unsent >= 1 {
+		gl.Flush()
+		d.unsent = 0
+	}
 }
 
-// listed binds integers that the host made for this call.
+// listed binds integers.
 func (d *device) listed(i int, list []int32) {
-	if d.err != nil {
-		return
-	}
 	if d.lists == 0 {
 		d.lists = gl.NewBuffer(4)
 	}

@@ -13,15 +13,31 @@ import (
 // CopyRows implements backend.Backend.
 func (e *engine) CopyRows(dst, x backend.Buf, rows, cols, dstStride, xStride int) {
 	backend.CheckCopyRows(dst, x, rows, cols, dstStride, xStride)
-	e.run(kernel{file: "elements", defines: []string{"COPY"}, bufs: []backend.Buf{dst, x},
-		sizes: ints(rows*cols, cols, dstStride, xStride)}.each(rows * cols))
+	if dstStride == cols && xStride == cols || rows == 1 { // rows without gaps may be of any width
+		rows, cols, dstStride, xStride = rows*cols, 1, 1, 1
+	}
+	e.rows(rows, max(dstStride, xStride), func(r, count int) {
+		n := count * cols
+		e.run(kernel{file: "elements", defines: []string{"COPY"},
+			bufs:  []backend.Buf{dst.Slice(r*dstStride, (count-1)*dstStride+cols), x.Slice(r*xStride, (count-1)*xStride+cols)},
+			sizes: ints(n, cols, dstStride, xStride)}.each(n))
+	})
 }
 
 // Add implements backend.Backend.
 func (e *engine) Add(dst, a, b backend.Buf) {
 	backend.CheckAdd(dst, a, b)
-	e.run(kernel{file: "elements", defines: []string{"ADD"}, bufs: []backend.Buf{dst, a, b},
-		sizes: ints(dst.Len, b.Len)}.each(dst.Len))
+	add := kernel{file: "elements", defines: []string{"ADD"}}
+	if b.Len == dst.Len {
+		add.bufs = []backend.Buf{dst, a, b}
+		e.elements(dst.Len, add)
+		return
+	}
+	e.rows(dst.Len/b.Len, b.Len, func(r, count int) {
+		n := count * b.Len
+		add.bufs, add.sizes = []backend.Buf{dst.Slice(r*b.Len, n), a.Slice(r*b.Len, n), b}, ints(n, b.Len)
+		e.run(add.each(n))
+	})
 }
 
 // deepest is how many steps of a loop an invocation may take: Mesa's software
@@ -31,34 +47,40 @@ const deepest = 30_000
 // SumRows implements backend.Backend.
 func (e *engine) SumRows(dst, x backend.Buf, rows, cols int) {
 	backend.CheckSumRows(dst, x, rows, cols)
-	e.columns(kernel{file: "columns", bufs: []backend.Buf{dst, x}}, rows, cols, 0)
+	e.columns(rows, cols, func(r, m int) kernel {
+		return kernel{file: "columns", bufs: []backend.Buf{dst, x.Slice(r*cols, m*cols)}}
+	}, 0)
 }
 
-// columns runs a kernel that adds sums over rows to what the bindings of results
-// have. Many rows are cut into parts, which are summed after: columns alone are too
-// few to keep a device busy. How they are cut depends on their number only.
-func (e *engine) columns(k kernel, rows, cols int, results ...int) {
+// columns runs kernels of columns.comp that add sums over some rows to what the
+// bindings of results have. Many rows are cut into parts, which are summed after:
+// columns alone are too few to keep a device busy. How they are cut depends on their
+// number only.
+func (e *engine) columns(rows, cols int, at func(r, m int) kernel, results ...int) {
 	const (
 		least = 256  // rows a part
 		most  = 1024 // parts
 	)
-	each := max(least, (rows+most-1)/most)
-	parts := (rows + each - 1) / each
-	k.sizes = ints(rows, cols, each)
-	k.x, k.y = (cols+31)/32, parts
-	if parts < 2 {
+	e.rows(rows, cols, func(r, m int) {
+		k := at(r, m)
+		each := max(least, (m+most-1)/most)
+		parts := (m + each - 1) / each
+		k.sizes = ints(m, cols, each)
+		k = k.spread((cols + 31) / 32 * parts)
+		if parts == 1 {
+			e.run(k)
+			return
+		}
+		k.defines = append(k.defines, "PARTIAL")
+		dst := slices.Clone(k.bufs)
+		for _, i := range results {
+			k.bufs[i] = e.temporary(fmt.Sprint("columns ", i), parts*cols)
+		}
 		e.run(k)
-		return
-	}
-	k.defines = append(k.defines, "PARTIAL")
-	dst := slices.Clone(k.bufs)
-	for _, i := range results {
-		k.bufs[i] = e.temporary(fmt.Sprint("columns ", i), parts*cols)
-	}
-	e.run(k)
-	for _, i := range results {
-		e.sumParts(dst[i], k.bufs[i], parts, true)
-	}
+		for _, i := range results {
+			e.sumParts(dst[i], k.bufs[i], parts, true)
+		}
+	})
 }
 
 // sumParts sums vectors that lie one after the other, and with add what dst has.
@@ -122,12 +144,14 @@ const (
 )
 
 // parts is how many pieces k is cut into that go to work groups of their own, and
-// how many k each has; one if it is not to be cut, but for its depth.
-func parts(s backend.Mat, cut bool) (count, each int) {
+// how many k each has; one if it is not to be cut, but for its depth. room is how many
+// values the results of all parts may have.
+func parts(s backend.Mat, cut bool, room int) (count, each int) {
 	count = 1
 	if cut {
 		// An invocation sums the parts, so that there are no more than it may loop over.
-		count = max(1, min(s.K/partLeast, filling/(s.M*s.N), deepest), min(s.K/partLong, evening/(s.M*s.N), deepest))
+		fill, even := min(filling, room)/(s.M*s.N), min(evening, room)/(s.M*s.N)
+		count = max(1, min(s.K/partLeast, fill, deepest), min(s.K/partLong, even, deepest))
 	}
 	each = ((s.K+count-1)/count + partUnit - 1) / partUnit * partUnit
 	each = min(each, depth())
@@ -145,9 +169,10 @@ func (e *engine) MatMul(dst, a, b backend.Buf, s backend.Mat) {
 // for them comes after, added to dst.
 func (e *engine) multiply(dst, a, b backend.Buf, s backend.Mat, cut bool) {
 	s.Check(dst, a, b)
-	count, each := parts(s, cut)
-	for k := 0; k < s.K; k += count * each {
-		add, to := s.Add || k > 0, min(s.K, k+count*each)
+	count, each := parts(s, cut, e.room())
+	most := min(count*each, e.deep(s))
+	for k := 0; k < s.K; k += most {
+		add, to := s.Add || k > 0, min(s.K, k+most)
 		if count == 1 {
 			e.product(dst, a, b, s, add, k, to, each)
 			s.Bias = backend.Buf{}
@@ -179,12 +204,26 @@ func (e *engine) product(dst, a, b backend.Buf, s backend.Mat, add bool, from, t
 	}
 	rows := max(1, int(speed.work()/float64(2*s.N*(to-from)))/t.rows())
 	rows = min(rows, widest/count) * t.rows()
-	for r := 0; r < s.M; r += rows {
-		down := (min(rows, s.M-r) + t.rows() - 1) / t.rows()
-		e.run(kernel{file: "matmul", defines: defines, packed: [12]bool{1: true, 2: true}, bufs: []backend.Buf{dst, a, b, s.Bias},
-			sizes: ints(s.M, s.N, s.K, r, from, to, each, down),
-			x:     (s.N + t.cols() - 1) / t.cols(), y: down * count})
-	}
+	e.windows(s, count, rows, func(w window) {
+		k := kernel{file: "matmul", defines: defines, packed: [12]bool{1: true, 2: true}, bufs: []backend.Buf{dst, a, b, s.Bias}}
+		if count == 1 {
+			k.shift(0, w.row*s.N, w.rows*s.N)
+		}
+		if s.TransA {
+			k.shift(1, from*s.M, (to-from)*s.M)
+		} else {
+			k.shift(1, w.row*s.K, w.rows*s.K)
+		}
+		if s.TransB {
+			k.shift(2, w.col*s.K, w.cols*s.K)
+		} else {
+			k.shift(2, from*s.N, (to-from)*s.N)
+		}
+		down := (w.rows + t.rows() - 1) / t.rows()
+		k.sizes = ints(s.M, s.N, s.K, w.row, from, to, each, down, w.col, w.row+w.rows, w.col+w.cols)
+		k.x, k.y, k.work = (w.cols+t.cols()-1)/t.cols(), down*count, 2*float64(w.rows*w.cols)*float64(to-from)
+		e.run(k)
+	})
 }
 
 // fours reports whether all rows begin at multiples of four values.

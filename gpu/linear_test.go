@@ -64,7 +64,7 @@ func TestParts(t *testing.T) {
 		{backend.Mat{M: 1, N: 1, K: 9 << 20, TransA: true}, 29492, 320},
 		{backend.Mat{M: 1, N: 1, K: 1 << 30, TransA: true}, 30000, depth()},
 	} {
-		count, each := parts(c.s, c.s.TransA)
+		count, each := parts(c.s, c.s.TransA, widestBinding/4)
 		if count != c.count || each != c.each {
 			t.Errorf("%+v goes in %d parts of %d, want %d of %d", c.s, count, each, c.count, c.each)
 		}
@@ -83,7 +83,7 @@ func TestProductInParts(t *testing.T) {
 	eachTile(fast, func() {
 		for i, d := range [][3]int{{3, 5, 1029}, {36, 132, 1100}, {1, 1, 2*depth() + 40}, {36, 132, 1100}, {33, 5, 1029}} {
 			s := backend.Mat{M: d[0], N: d[1], K: d[2], TransA: i < 3, Add: true} // the last as in losses
-			if count, _ := parts(s, true); count < 2 {
+			if count, _ := parts(s, true, widestBinding/4); count < 2 {
 				t.Fatalf("%+v is not cut", s)
 			}
 			fast.tuning[0].GFLOPS = 1e-4 // rows one after the other

@@ -31,7 +31,11 @@ func pairSide(software bool, binding, budget int) int {
 
 // tiles calls visit for all pairs.
 func (e *engine) tiles(p backend.Pairs, visit func(l pairTile)) {
-	side, first := e.pairSide, 0 // exception of the rows from i on
+	side := e.pairSide
+	for side*side > e.room() {
+		side /= 2
+	}
+	first := 0 // exception of the rows from i on
 	for i := 0; i < p.Rows; i += side {
 		m, last := min(side, p.Rows-i), first
 		for last < len(p.Except) && int(p.Except[last].Row) < i+m {
@@ -75,7 +79,7 @@ func (e *engine) runPairs(l pairTile, k kernel) {
 	}
 	if l.list != nil {
 		exceptions = len(l.list) - l.m - 1
-		e.add(func(d *device) { d.listed(5, l.list) })
+		k.list, k.listAt = l.list, 5
 	}
 	k.defines = append([]string{"PAIRS"}, k.defines...)
 	k.sizes = ints(l.m, l.n, l.i, l.j, int(l.Default), diagonal, exceptions)
@@ -89,9 +93,9 @@ func (e *engine) cosines(l pairTile, x, y backend.Buf) backend.Buf {
 	return tile
 }
 
-// gradients makes gradients by the cosines of a tile in place of them; a group of the
+// pairGradients makes gradients by the cosines of a tile in place of them; a group of the
 // kernel leaves its sums for each of dst.
-func (e *engine) gradients(l pairTile, k kernel, sums string, dst ...backend.Buf) {
+func (e *engine) pairGradients(l pairTile, k kernel, sums string, dst ...backend.Buf) {
 	const per = 16 // pairs an invocation
 	groups := (l.m*l.n + 256*per - 1) / (256 * per)
 	parts := e.temporary(sums, len(dst)*groups)
@@ -118,7 +122,7 @@ func (e *engine) SigmoidLoss(loss, dx, dy, dt, db, x, y, t, b backend.Buf, p bac
 	}
 	e.tiles(p, func(l pairTile) {
 		g := e.cosines(l, x, y)
-		e.gradients(l, kernel{file: "pairs", bufs: []backend.Buf{g, t, b}, numbers: []float32{1 / float32(l.Rows)}}, "pair sums", loss, dt, db)
+		e.pairGradients(l, kernel{file: "pairs", bufs: []backend.Buf{g, t, b}, numbers: []float32{1 / float32(l.Rows)}}, "pair sums", loss, dt, db)
 		e.spreadGradients(l, g, dx, dy, x, y)
 	})
 }
@@ -141,7 +145,7 @@ func (e *engine) SoftmaxLoss(loss, dx, dy, dt, x, y, t backend.Buf, p backend.Pa
 	}
 	e.tiles(p, func(l pairTile) {
 		g := e.cosines(l, x, y)
-		e.gradients(l, kernel{file: "softmax", bufs: []backend.Buf{g, t, rows, cols}}, "line sums", dt)
+		e.pairGradients(l, kernel{file: "softmax", bufs: []backend.Buf{g, t, rows, cols}}, "line sums", dt)
 		e.spreadGradients(l, g, dx, dy, x, y)
 	})
 }

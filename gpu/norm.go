@@ -14,16 +14,26 @@ func (e *engine) LayerNorm(dst, mean, rstd, x, w, b backend.Buf, rows, cols int,
 	if rstd.Mem != nil {
 		defines = append(defines, "KEEP_RSTD")
 	}
-	e.run(kernel{file: "rows", defines: defines, bufs: []backend.Buf{dst, x, w, b, mean, rstd}, writes: [12]bool{4: true, 5: true},
-		sizes: ints(rows, cols), numbers: []float32{eps}}.spread(rows))
+	e.rows(rows, cols, func(r, m int) {
+		at, n := r*cols, m*cols
+		e.run(kernel{file: "rows", defines: defines, bufs: []backend.Buf{dst.Slice(at, n), x.Slice(at, n), w, b, part(mean, r, m), part(rstd, r, m)},
+			writes: [12]bool{4: true, 5: true}, sizes: ints(m, cols), numbers: []float32{eps}}.spread(m))
+	})
 }
 
 // LayerNormGrad implements backend.Backend.
 func (e *engine) LayerNormGrad(dx, dw, db, dy, x, w, mean, rstd backend.Buf, rows, cols int) {
 	backend.CheckLayerNormGrad(dx, dw, db, dy, x, w, mean, rstd, rows, cols)
-	e.run(kernel{file: "rows", defines: []string{"LAYERNORMGRAD"}, bufs: []backend.Buf{dx, x, w, dy, mean, rstd},
-		sizes: ints(rows, cols)}.spread(rows))
-	e.columns(kernel{file: "columns", defines: []string{"NORM"}, bufs: []backend.Buf{dw, x, db, dy, mean, rstd}, writes: [12]bool{2: true}}, rows, cols, 0, 2)
+	e.rows(rows, cols, func(r, m int) {
+		at, n := r*cols, m*cols
+		e.run(kernel{file: "rows", defines: []string{"LAYERNORMGRAD"},
+			bufs:  []backend.Buf{dx.Slice(at, n), x.Slice(at, n), w, dy.Slice(at, n), mean.Slice(r, m), rstd.Slice(r, m)},
+			sizes: ints(m, cols)}.spread(m))
+	})
+	e.columns(rows, cols, func(r, m int) kernel {
+		return kernel{file: "columns", defines: []string{"NORM"}, writes: [12]bool{2: true},
+			bufs: []backend.Buf{dw, x.Slice(r*cols, m*cols), db, dy.Slice(r*cols, m*cols), mean.Slice(r, m), rstd.Slice(r, m)}}
+	}, 0, 2)
 }
 
 // Normalize implements backend.Backend.
@@ -33,12 +43,26 @@ func (e *engine) Normalize(dst, norm, x backend.Buf, rows, cols int) {
 	if norm.Mem != nil {
 		defines = append(defines, "KEEP_MEAN")
 	}
-	e.run(kernel{file: "rows", defines: defines, bufs: []backend.Buf{dst, x, {}, {}, norm}, writes: [12]bool{4: true}, sizes: ints(rows, cols)}.spread(rows))
+	e.rows(rows, cols, func(r, m int) {
+		e.run(kernel{file: "rows", defines: defines, bufs: []backend.Buf{dst.Slice(r*cols, m*cols), x.Slice(r*cols, m*cols), {}, {}, part(norm, r, m)},
+			writes: [12]bool{4: true}, sizes: ints(m, cols)}.spread(m))
+	})
 }
 
 // NormalizeGrad implements backend.Backend.
 func (e *engine) NormalizeGrad(dx, dy, y, norm backend.Buf, rows, cols int) {
 	backend.CheckNormalizeGrad(dx, dy, y, norm, rows, cols)
-	e.run(kernel{file: "rows", defines: []string{"NORMALIZEGRAD"}, bufs: []backend.Buf{dx, dy, y, {}, norm},
-		sizes: ints(rows, cols)}.spread(rows))
+	e.rows(rows, cols, func(r, m int) {
+		at, n := r*cols, m*cols
+		e.run(kernel{file: "rows", defines: []string{"NORMALIZEGRAD"}, bufs: []backend.Buf{dx.Slice(at, n), dy.Slice(at, n), y.Slice(at, n), {}, norm.Slice(r, m)},
+			sizes: ints(m, cols)}.spread(m))
+	})
+}
+
+// part is b.Slice, or nothing of nothing.
+func part(b backend.Buf, i, n int) backend.Buf {
+	if b.Mem == nil {
+		return b
+	}
+	return b.Slice(i, n)
 }

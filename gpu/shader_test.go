@@ -8,11 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
 	"sigla/backend"
-	"sigla/backend/ref"
 	"sigla/internal/require"
 	"sigla/shaders"
 )
@@ -52,23 +53,7 @@ func everything(e *engine) {
 	}
 	e.LayerNormGrad(b[0], b[1].Slice(0, 32), b[2].Slice(0, 32), b[3], b[7], col, row, b[6].Slice(0, 3), 3, 32)
 	e.NormalizeGrad(b[0], b[1], b[2], row, 3, 32)
-	for i := range 8 {
-		a := backend.Attn{Batch: 1, Heads: 1, Queries: 12, Keys: 12, Dim: 8, Causal: i&1 != 0}
-		if i&2 != 0 {
-			a.KeyLens = []int32{7}
-		}
-		lse := b[8].Slice(0, 12)
-		if i&4 != 0 {
-			e.Attention(b[0], none, b[1], b[2], b[3], a)
-		} else {
-			e.Attention(b[0], lse, b[1], b[2], b[3], a)
-		}
-		e.Attention(b[0].Slice(1, 84), none, b[1].Slice(0, 84), b[2].Slice(0, 84), b[3].Slice(0, 84), backend.Attn{Batch: 1, Heads: 1, Queries: 12, Keys: 12, Dim: 7, Causal: a.Causal, KeyLens: a.KeyLens})
-		e.AttentionGrad(b[0], b[1], b[2], b[3], b[9], lse, b[5], b[6], b[7], a)
-	}
-	long := backend.Attn{Batch: 1, Heads: 1, Queries: 1, Keys: 2*attentionTile{8, 1}.longest(8) + 1, Dim: 8}
-	k, v, q := e.Alloc(long.Keys*8, backend.Scratch), e.Alloc(long.Keys*8, backend.Scratch), e.Alloc(8, backend.Scratch)
-	e.Attention(b[0].Slice(0, 8), none, q, k, v, long)
+	attentions(e)
 	e.DepthwiseConv(b[0].Slice(0, 16), b[1].Slice(0, 16), b[2].Slice(0, 9), b[3].Slice(0, 1), backend.Conv{Batch: 1, Height: 4, Width: 4, Channels: 1, Kernel: 3, Stride: 1})
 	e.ReLU6(b[0], b[1])
 	at := func(i int) backend.Buf { return b[9].Slice(i, 1) }
@@ -179,6 +164,29 @@ func TestShadersAreValid(t *testing.T) {
 	}
 }
 
+// OpenGL 4.3 promises a compute shader 8 buffers.
+func TestBindings(t *testing.T) {
+	paths, err := filepath.Glob("../shaders/*.comp")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no shaders: %v", err)
+	}
+	for _, path := range paths {
+		source, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		declared := regexp.MustCompile(`\bbinding\s*=\s*(\d+)`).FindAllSubmatch(source, -1)
+		if len(declared) == 0 {
+			t.Errorf("%s has no bindings", path)
+		}
+		for _, d := range declared {
+			if i, err := strconv.Atoi(string(d[1])); err != nil || i >= 8 {
+				t.Errorf("%s has binding %s", path, d[1])
+			}
+		}
+	}
+}
+
 // Sizes at which drivers stop counting: Mesa's ends a loop after 65,535 steps,
 // all loops of an invocation together, and no dimension may have more groups.
 func TestLargeSizes(t *testing.T) {
@@ -226,53 +234,4 @@ func TestLargeSizes(t *testing.T) {
 		}
 	}
 	e.Close()
-}
-
-// Attention over more keys than an invocation may go over, in parts, against the
-// reference; the last keys are masked, and with them whole parts.
-func TestLongAttention(t *testing.T) {
-	const keys, dim = 5000, 64
-	if (attentionTile{8, 1}).longest(dim) >= keys || longestGrad(dim, 16) >= 1700 {
-		t.Fatal("the keys go in one part")
-	}
-	fast, slow := open(t).(*engine), ref.New()
-	for _, a := range []backend.Attn{
-		{Batch: 2, Heads: 1, Queries: 2, Keys: keys, Dim: dim, KeyLens: []int32{keys, 1000}},
-		{Batch: 1, Heads: 1, Queries: 1700, Keys: 1700, Dim: dim, Causal: true},
-	} {
-		var got, want [5][]float32 // dst, lse, dq, dk, dv
-		for i, e := range []backend.Backend{fast, slow} {
-			load := func(n int, step float64) backend.Buf {
-				b := e.Alloc(n, backend.Scratch)
-				e.Write(b, wave(n, step))
-				return b
-			}
-			nq, nk := a.Batch*a.Queries*a.Heads*a.Dim, a.Batch*a.Keys*a.Heads*a.Dim
-			q, k, v, dy := load(nq, 1), load(nk, 2), load(nk, 3), load(nq, 4)
-			y, lse := load(nq, 5), load(a.Batch*a.Heads*a.Queries, 6)
-			dq, dk, dv := load(nq, 7), load(nk, 8), load(nk, 9)
-			e.Attention(y, lse, q, k, v, a)
-			e.AttentionGrad(dq, dk, dv, dy, y, lse, q, k, v, a)
-			for j, b := range []backend.Buf{y, lse, dq, dk, dv} {
-				x := make([]float32, b.Len)
-				if err := e.Read(x, b); err != nil {
-					t.Fatal(err)
-				}
-				if i == 0 {
-					got[j] = x
-				} else {
-					want[j] = x
-				}
-			}
-		}
-		for j, name := range []string{"dst", "lse", "dq", "dk", "dv"} {
-			for i, w := range want[j] {
-				if g := got[j][i]; !(math.Abs(float64(g-w)) <= 2e-5) {
-					t.Errorf("%+v: %s[%d] is %g, want %g", a, name, i, g, w)
-					break
-				}
-			}
-		}
-	}
-	fast.Close()
 }

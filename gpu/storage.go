@@ -20,8 +20,10 @@ func (e *engine) format() string {
 
 // pack rounds x into a buffer of weights.
 func (e *engine) pack(dst, x backend.Buf) {
-	e.run(kernel{file: "storage", defines: []string{"PACK", e.format()}, packed: [12]bool{0: true}, bufs: []backend.Buf{dst, x},
-		sizes: ints(x.Len)}.each(x.Len/2 + 1))
+	e.rows(x.Len, 1, func(i, n int) {
+		e.run(kernel{file: "storage", defines: []string{"PACK", e.format()}, packed: [12]bool{0: true}, bufs: []backend.Buf{dst.Slice(i, n), x.Slice(i, n)},
+			sizes: ints(n)}.each(n/2 + 1))
+	})
 }
 
 // plain is b, or a copy of it as float32 in a temporary of that name: few weights
@@ -31,7 +33,6 @@ func (e *engine) plain(name string, b backend.Buf) backend.Buf {
 		return b
 	}
 	dst := e.temporary(name, b.Len)
-	e.run(kernel{file: "storage", defines: []string{e.format()}, packed: [12]bool{1: true}, bufs: []backend.Buf{dst, b},
-		sizes: ints(b.Len)}.each(b.Len))
+	e.elements(b.Len, kernel{file: "storage", defines: []string{e.format()}, packed: [12]bool{1: true}, bufs: []backend.Buf{dst, b}})
 	return dst
 }

@@ -61,10 +61,14 @@ func TestPackedRoundTrip(t *testing.T) {
 	}
 }
 
-// Operations on packed weights give what the reference gives on rounded ones.
+// Operations on packed weights give what the reference gives on rounded ones, at once
+// and in parts.
 func TestPackedOperations(t *testing.T) {
-	for _, s := range []Storage{F16, BF16} {
+	for i, s := range []Storage{F16, BF16, F16, BF16} {
 		e := openStorage(t, s)
+		if i >= 2 {
+			narrow(e, 2<<10, 1e5)
+		}
 		const m, n, k = 33, 65, 30
 		rounded := func(count int, by float64) (backend.Buf, []float32) {
 			b := e.Alloc(count+3, backend.Weight).Slice(3, count)

@@ -75,6 +75,9 @@ func (t *tuning) fastest() (most float64) {
 // 50 ms: drivers stop those that take seconds.
 func (s speed) work() float64 { return 0.05e9 * s.GFLOPS }
 
+// work is that of the fastest tile, in which all but products is measured.
+func (t *tuning) work() float64 { return 0.05e9 * t.fastest() }
+
 // tune has the speeds of all tiles, from the cache or by trying them.
 func (e *engine) tune(cache string) {
 	path := ""

@@ -71,7 +71,7 @@ func TestLargeCard(t *testing.T) {
 		{"dx of pairs", backend.Mat{M: 4096, N: 768, K: 4096, Add: true}, 0.75},
 		{"dy of pairs", backend.Mat{M: 4096, N: 768, K: 4096, TransA: true, Add: true}, 0.75},
 	} {
-		count, each := parts(c.s, c.s.Add)
+		count, each := parts(c.s, c.s.Add, widestBinding/4)
 		chosen, best := tuned.of(c.s.M, c.s.N, count).Tile, 0
 		for i := range tiles {
 			if large.takes(i, c.s.M, c.s.N, count) < large.takes(best, c.s.M, c.s.N, count) {

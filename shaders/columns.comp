@@ -16,7 +16,7 @@ shared vec2 part[8][32];
 
 void main() {
     int tx = int(gl_LocalInvocationID.x), ty = int(gl_LocalInvocationID.y);
-    int c = int(gl_WorkGroupID.x) * 32 + tx, part_ = int(gl_WorkGroupID.y);
+    int wide = (n[1] + 31) / 32, c = group() % wide * 32 + tx, part_ = group() / wide;
     int end = min(n[0], (part_ + 1) * n[2]);
     vec2 sum = vec2(0.0);
     if (c < n[1]) {

@@ -1,6 +1,7 @@
 #version 430 core
 
-// Where a tensor begins inside its binding, by binding; sizes; other numbers.
+// Where a tensor begins inside its binding, by binding; sizes, of which the last is
+// the first work group of the dispatch; other numbers.
 layout(location = 0) uniform int off[12];
 layout(location = 16) uniform int n[16];
 layout(location = 32) uniform float f[8];
@@ -14,8 +15,8 @@ float stored(uint word, int second) {
 #endif
 }
 
-// group is the number of the work group: no dimension may have more than 65,535.
-int group() { return int(gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x); }
+// group is the number of the work group, those of earlier dispatches counted.
+int group() { return n[15] + int(gl_WorkGroupID.x); }
 
 #ifdef PAIRS // a tile of the pairs of a loss
 // n: rows and columns of the tile, its first row and column, default label, whether

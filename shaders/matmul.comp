@@ -4,7 +4,8 @@
 // that rows begin at multiples of four values: they are loaded four at a time.
 // PREFETCH loads the next step's blocks into registers while it computes this one.
 // Parts of k may go to groups of their own, which write a dst each.
-// n: M, N, K; first row of the dispatch; k from and to; k a part, groups of rows a part.
+// n: M, N, K; first row of the dispatch; k from and to; k a part, groups of rows a part;
+// first column, and where rows and columns of the dispatch end.
 layout(local_size_x = TX, local_size_y = TY) in;
 
 layout(std430, binding = 0) buffer Dst { FLOATS dst[]; };
@@ -67,23 +68,23 @@ void fetch(int k0) {
             ivec2 at = placeA(i) * 4;
             int k = k0 + at.x, m = row + at.y;
 #ifdef TRANS_A
-            int have = n[0] - m, from = off[1] + k * n[0] + m;
+            int have = n[9] - m, from = off[1] + k * n[0] + m;
             block[p] = mat4(left4(from, k < end ? have : 0), left4(from + n[0], k + 1 < end ? have : 0),
                 left4(from + 2 * n[0], k + 2 < end ? have : 0), left4(from + 3 * n[0], k + 3 < end ? have : 0));
 #else
             int have = end - k, from = off[1] + m * n[2] + k;
-            block[p] = transpose(mat4(left4(from, m < n[0] ? have : 0), left4(from + n[2], m + 1 < n[0] ? have : 0),
-                left4(from + 2 * n[2], m + 2 < n[0] ? have : 0), left4(from + 3 * n[2], m + 3 < n[0] ? have : 0)));
+            block[p] = transpose(mat4(left4(from, m < n[9] ? have : 0), left4(from + n[2], m + 1 < n[9] ? have : 0),
+                left4(from + 2 * n[2], m + 2 < n[9] ? have : 0), left4(from + 3 * n[2], m + 3 < n[9] ? have : 0)));
 #endif
         } else if (i < BLOCKS) {
             ivec2 at = placeB(i - BLOCKS_A) * 4;
             int k = k0 + at.x, c = col + at.y;
 #ifdef TRANS_B
             int have = end - k, from = off[2] + c * n[2] + k;
-            block[p] = transpose(mat4(right4(from, c < n[1] ? have : 0), right4(from + n[2], c + 1 < n[1] ? have : 0),
-                right4(from + 2 * n[2], c + 2 < n[1] ? have : 0), right4(from + 3 * n[2], c + 3 < n[1] ? have : 0)));
+            block[p] = transpose(mat4(right4(from, c < n[10] ? have : 0), right4(from + n[2], c + 1 < n[10] ? have : 0),
+                right4(from + 2 * n[2], c + 2 < n[10] ? have : 0), right4(from + 3 * n[2], c + 3 < n[10] ? have : 0)));
 #else
-            int have = n[1] - c, from = off[2] + k * n[1] + c;
+            int have = n[10] - c, from = off[2] + k * n[1] + c;
             block[p] = mat4(right4(from, k < end ? have : 0), right4(from + n[1], k + 1 < end ? have : 0),
                 right4(from + 2 * n[1], k + 2 < end ? have : 0), right4(from + 3 * n[1], k + 3 < end ? have : 0));
 #endif
@@ -120,7 +121,7 @@ void share() {
 #define ROWS(i, left) ROW(i, left.x); ROW(i + 1, left.y); ROW(i + 2, left.z); ROW(i + 3, left.w)
 
 void write(int r, int c, vec4 v, int to) {
-    if (r >= n[0] || c >= n[1]) return;
+    if (r >= n[9] || c >= n[10]) return;
     int at = to + r * n[1] + c;
 #ifdef VEC
 #ifdef ACCUMULATE
@@ -128,7 +129,7 @@ void write(int r, int c, vec4 v, int to) {
 #endif
     dst[at >> 2] = v;
 #else
-    for (int i = 0; i < min(4, n[1] - c); i++) {
+    for (int i = 0; i < min(4, n[10] - c); i++) {
 #ifdef ACCUMULATE
         v[i] += dst[at + i];
 #endif
@@ -151,7 +152,7 @@ void main() {
     int tx = int(gl_LocalInvocationID.x), ty = int(gl_LocalInvocationID.y);
     int part = int(gl_WorkGroupID.y) / n[7], from = n[4] + part * n[6];
     row = n[3] + int(gl_WorkGroupID.y) % n[7] * int(BM);
-    col = int(gl_WorkGroupID.x * BN);
+    col = n[8] + int(gl_WorkGroupID.x * BN);
     end = min(n[5], from + n[6]);
     vec4 sum[RM][RN / 4];
     for (int i = 0; i < RM; i++)

@@ -1,4 +1,4 @@
-// One row a work group: LayerNorm, Normalize and their gradients, dots of rows.
+// One row a work group: LayerNorm, Normalize and their gradients.
 // n: rows, columns.
 layout(local_size_x = 128) in;
 layout(std430, binding = 0) buffer Dst { float dst[]; };
@@ -75,10 +75,5 @@ void main() {
     float along = total(sum).x;
     for (int c = lane; c < cols; c += 128)
         dst[off[0] + at + c] = (x[off[1] + at + c] - along * w[off[2] + at + c]) / mean[off[4] + r];
-#elif defined(DOTS) // dst[r] = ⟨x, w⟩
-    vec2 sum = vec2(0.0);
-    for (int c = lane; c < cols; c += 128) sum.x += x[off[1] + at + c] * w[off[2] + at + c];
-    float product = total(sum).x;
-    if (lane == 0) dst[off[0] + r] = product;
 #endif
 }

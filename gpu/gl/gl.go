@@ -290,6 +290,9 @@ func Dispatch(x, y int) {
 	api.DispatchCompute(uint32(x), uint32(y), 1)
 }
 
+// Flush has the driver send what was issued.
+func Flush() { api.Flush() }
+
 // A Fence stands behind what was issued before it.
 type Fence uintptr
 
