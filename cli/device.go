@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,7 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/adrg/xdg"
@@ -119,46 +122,106 @@ func (a *app) probeCommand() *cobra.Command {
 	return cmd
 }
 
-// probeTime is how long a device may take to open, compile and be measured.
-const probeTime = 60 * time.Second
-
 // probe asks a child process for a device.
 func probe(ctx context.Context, software bool) (probed, error) {
-	var p probed
 	if !gpu.Built {
 		_, err := gpu.Open(gpu.Options{Software: software})
-		return p, err
+		return probed{}, err
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return p, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, probeTime)
-	defer cancel()
 	args := []string{probeName}
 	if software {
 		args = append(args, "--software")
 	}
-	cmd := exec.CommandContext(ctx, self, args...)
-	var said strings.Builder
-	cmd.Stderr = &said
-	out, err := cmd.Output()
-	switch {
-	case ctx.Err() == context.DeadlineExceeded:
-		return p, fmt.Errorf("the driver has not answered for %v", probeTime)
-	case err != nil:
-		if line := firstLine(said.String()); line != "" {
-			err = fmt.Errorf("%w: %s", err, line)
-		}
-		return p, fmt.Errorf("the driver ended the process that tried it: %w", err)
+	out, err := askAgain(ctx, args)
+	if err != nil {
+		return probed{}, err
 	}
-	if err := json.Unmarshal(out, &p); err != nil {
-		return p, fmt.Errorf("try the gpu: %w", err)
+	var p probed
+	last := out[bytes.LastIndexByte(bytes.TrimSpace(out), '\n')+1:] // drivers print, too
+	if err := json.Unmarshal(last, &p); err != nil || p.Renderer == "" && p.Error == "" {
+		return probed{}, untried{fmt.Errorf("try the gpu: the process that did has answered %.60q", firstLine(string(out)))}
 	}
 	if p.Error != "" {
-		return p, errors.New(p.Error)
+		return probed{}, errors.New(p.Error)
 	}
 	return p, nil
+}
+
+// untried is why a child process has found out nothing about the device.
+type untried struct{ error }
+
+func (u untried) Unwrap() error { return u.error }
+
+// probeTime is how long a device may take to open, compile and be measured. With a
+// driver that does nothing at all the child itself loses its patience sooner.
+var probeTime = 2 * time.Minute
+
+// probeGrace is for a child to end that was killed, and for what it has started to
+// let go of its output.
+const probeGrace = 3 * time.Second
+
+// This program, as a variable for tests.
+var executable = os.Executable
+
+// askAgain runs this program again and returns what it prints. Nobody waits for a
+// process that cannot be ended, because its driver holds it in the system.
+func askAgain(ctx context.Context, args []string) ([]byte, error) {
+	self, err := executable()
+	if err != nil {
+		return nil, untried{fmt.Errorf("try the gpu: %w", err)}
+	}
+	within, cancel := context.WithCancel(ctx)
+	cmd := exec.CommandContext(within, self, args...)
+	var out, said bytes.Buffer
+	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &out, &said, probeGrace
+	ended := make(chan struct{})
+	go func() {
+		err = cmd.Run()
+		close(ended)
+	}()
+	defer func() {
+		cancel()
+		select {
+		case <-ended:
+		case <-time.After(probeGrace):
+		}
+	}()
+	const parts = 120 // counted, so that a stop of this process is one at most
+	tick := time.NewTicker(probeTime / parts)
+	defer tick.Stop()
+	for range parts {
+		select {
+		case <-ended:
+			return out.Bytes(), endOfProbe(err, firstLine(said.String()))
+		case <-ctx.Done():
+			return nil, untried{ctx.Err()}
+		case <-tick.C:
+		}
+	}
+	return nil, fmt.Errorf("the driver has not answered for %v", probeTime)
+}
+
+// endOfProbe says what the end of a child means, which said something.
+func endOfProbe(err error, said string) error {
+	if err == nil || errors.Is(err, exec.ErrWaitDelay) {
+		return nil
+	}
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return untried{fmt.Errorf("try the gpu: %w", err)}
+	}
+	if said != "" {
+		err = fmt.Errorf("%w: %s", err, said)
+	}
+	if status, ok := exit.Sys().(syscall.WaitStatus); ok && (byOthers(status.Signal()) || byOthers(syscall.Signal(exit.ExitCode()-exitSignal))) {
+		return untried{fmt.Errorf("try the gpu: the process that did was ended: %w", err)}
+	}
+	return fmt.Errorf("the driver ended the process that tried it: %w", err)
+}
+
+// byOthers reports whether a signal ends a process for nothing that it did.
+func byOthers(s syscall.Signal) bool {
+	return slices.Contains([]syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL}, s)
 }
 
 func firstLine(s string) string {
@@ -186,8 +249,8 @@ func (a *app) gpuIsFaster(ctx context.Context, processor *cpu.Engine) bool {
 		}
 	}
 	p, err := probe(ctx, false)
-	if err != nil {
-		p = probed{}
+	if errors.As(err, new(untried)) {
+		return false // asked again next time
 	}
 	if driver := p.Renderer + ", " + p.Version; !known || v.Driver != driver {
 		v = verdict{driver, name, p.FLOPS > processor.Peak()}
