@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -76,6 +77,10 @@ func deviceFailure(err error) *gpu.DeviceError {
 	return failed
 }
 
+// isDeviceFailure is for what Close returns: what a device fails at by then, nobody
+// waits for.
+func isDeviceFailure(err error) bool { return deviceFailure(err) != nil }
+
 // fallBack loads the model onto the processor, once.
 func (e *encoder) fallBack(failed *gpu.DeviceError) (*model.Model, error) {
 	e.rescue.mu.Lock()
@@ -133,11 +138,10 @@ func (e *encoder) closeEngines() error {
 func (e *encoder) Close() error {
 	var errs []error
 	if m := e.rescue.spare.Load(); m != nil {
-		_ = e.Model.Close() // it has told already
 		errs = append(errs, m.Close())
-	} else {
-		errs = append(errs, e.Model.Close())
 	}
+	errs = append(errs, apart(e.Model.Close())...)
+	errs = slices.DeleteFunc(errs, isDeviceFailure)
 	if e.engine != engine(e.cpu) {
 		errs = append(errs, e.cpu.Close())
 	}

@@ -21,14 +21,18 @@ import (
 	"sigla/internal/require"
 )
 
+// haste is enough for whatever a driver does on a machine that does much else.
+const haste = "5s"
+
 // faultyBuilds builds the program and the library once.
 var faultyBuilds = sync.OnceValues(func() (f faulty, err error) {
-	f = faulty{program: filepath.Join(programs, "sigla-gpu"), lib: filepath.Join(programs, "lib", "libEGL.so.1")}
+	f = faulty{program: filepath.Join(programs, "sigla-gpu"), hasty: filepath.Join(programs, "sigla-hasty"), lib: filepath.Join(programs, "lib", "libEGL.so.1")}
 	if err := os.Mkdir(filepath.Dir(f.lib), 0o755); err != nil {
 		return f, err
 	}
 	for _, args := range [][]string{
 		{"go", "build", "-tags", "gpu", "-o", f.program, "sigla"},
+		{"go", "build", "-tags", "gpu", "-ldflags", "-X sigla/gpu.patience=" + haste, "-o", f.hasty, "sigla"},
 		{cmp.Or(os.Getenv("CC"), "gcc"), "-shared", "-fPIC", "-o", f.lib, "../gpu/testdata/faults.c", "-ldl"},
 	} {
 		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
@@ -42,6 +46,7 @@ var faultyBuilds = sync.OnceValues(func() (f faulty, err error) {
 // stands before the machine's own.
 type faulty struct {
 	program, lib string
+	hasty        string // the program, which loses its patience after haste
 	env          []string
 	cache        string
 }
@@ -79,7 +84,11 @@ func newFaulty(t *testing.T) *faulty {
 // run runs the program with a fault.
 func (f *faulty) run(t *testing.T, env, args []string) (stdout, stderr string, status int) {
 	t.Helper()
-	cmd := exec.Command(f.program, args...)
+	program := f.program
+	if slices.ContainsFunc(env, func(v string) bool { return strings.HasPrefix(v, "SIGLA_FAULT=hang") }) {
+		program = f.hasty
+	}
+	cmd := exec.Command(program, args...)
 	cmd.Env = append(append(slices.Clone(f.env), "LD_LIBRARY_PATH="+filepath.Dir(f.lib)), env...)
 	var out, said strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &said
@@ -115,7 +124,8 @@ func TestFaultsAtStart(t *testing.T) {
 		"wrong products":       {[]string{"SIGLA_FAULT=wrong"}, `self-test: llvmpipe.* multiplies wrongly: element 0 is `},
 		"wrong sums":           {[]string{"SIGLA_FAULT=wrong:squares"}, `self-test: llvmpipe.* sums wrongly: result 0 is `},
 		"reset":                {[]string{"SIGLA_FAULT=reset"}, `self-test: compute on llvmpipe.*: it was reset`},
-		"hang":                 {[]string{"SIGLA_FAULT=hang"}, `self-test: compute on llvmpipe.*: it has not answered for 1m0s`},
+		"hang":                 {[]string{"SIGLA_FAULT=hang"}, `self-test: compute on llvmpipe.*: it has not answered for ` + haste},
+		"hang in a call":       {[]string{"SIGLA_FAULT=hang-link"}, `self-test: compute on llvmpipe.*: it has not answered for ` + haste},
 		"driver that crashes":  {[]string{"SIGLA_FAULT=crash"}, `the driver ended the process that tried it: .*: SIGABRT`},
 		"driver that is mute":  {[]string{"SIGLA_FAULT=silence"}, `the driver has not answered for 1m0s`},
 	} {
@@ -143,6 +153,8 @@ func TestFaultsAtStart(t *testing.T) {
 	}
 }
 
+const mute = "it has not answered for " + haste
+
 // What a device fails at in the middle of a run is done on the processor, and told
 // once.
 func TestFaultsInARun(t *testing.T) {
@@ -153,9 +165,11 @@ func TestFaultsInARun(t *testing.T) {
 		t.Fatal(said)
 	}
 	for fault, why := range map[string]string{
-		"reset:queries": "it was reset", "hang:queries": "it has not answered for 1m0s", "memory:queries": "the device is out of memory",
+		"reset:queries": "it was reset", "memory:queries": "the device is out of memory",
+		"hang:queries": mute, "hang-link:queries": mute, "hang-dispatch:queries": mute, "hang-read:queries": mute,
 	} {
 		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
 			out, said, status := f.run(t, f.fresh(t, fault), append(slices.Clone(embed), "--device", "gpu:software"))
 			line := regexp.MustCompile(`^sigla: compute on llvmpipe [^:]*: ` + why + `; the cpu goes on\n$`)
 			if status != exitDone || out != want || !line.MatchString(said) {
@@ -169,14 +183,17 @@ func TestFaultsInARun(t *testing.T) {
 func TestFaultsInATraining(t *testing.T) {
 	f := newFaulty(t)
 	dir := taggedFolder(t, twoKinds)
-	if _, said, status := f.run(t, nil, []string{"index", dir}); status != exitDone {
-		t.Fatal(said)
-	}
 	for fault, why := range map[string]string{
-		"reset:adamw": "it was reset", "hang:adamw": "it has not answered for 1m0s", "memory:adamw": "the device is out of memory",
+		"reset:adamw": "it was reset", "memory:adamw": "the device is out of memory",
+		"hang:adamw": mute, "hang-link:adamw": mute, "hang-dispatch:adamw": mute, "hang-upload:adamw": mute, "hang-read:adamw": mute,
 	} {
 		t.Run(fault, func(t *testing.T) {
-			out, said, status := f.run(t, f.fresh(t, fault), []string{"train", dir, "--complete", "--device", "gpu:software"})
+			t.Parallel()
+			env := append(f.fresh(t, fault), "XDG_DATA_HOME="+t.TempDir()) // it trains a model once at a time
+			if _, said, status := f.run(t, env, []string{"index", dir}); status != exitDone {
+				t.Fatal(said)
+			}
+			out, said, status := f.run(t, env, []string{"train", dir, "--complete", "--device", "gpu:software"})
 			line := regexp.MustCompile(`(?m)^sigla: on the cpu from step (\d+): llvmpipe [^:]*: ` + why + `$`)
 			if status != exitDone || len(line.FindAllString(said, -1)) != 1 {
 				t.Fatalf("status %d, standard error\n%s", status, said)
@@ -194,6 +211,27 @@ func TestFaultsInATraining(t *testing.T) {
 			}
 			if e := events[len(events)-1]; e.Step != 200 || notes != 1 {
 				t.Errorf("%d notes, the last step is %d", notes, e.Step)
+			}
+		})
+	}
+}
+
+// A device that hangs when it is closed spoils nothing of what was done on it.
+func TestFaultsAtClose(t *testing.T) {
+	f := newFaulty(t)
+	dir := taggedFolder(t, twoKinds)
+	for name, c := range map[string]struct {
+		word, want string
+		args       []string
+	}{
+		"embed": {"queries", `^a cat\n[-+.e0-9 ]{1000,}\n$`, []string{"embed", "--text", "a cat"}},
+		"train": {"adamw", `\{"step":2,"steps":2,[^\n]*\n\{"result":\{.*\}\n$`, []string{"train", dir, "--complete", "--epochs", "2"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			out, said, status := f.run(t, f.fresh(t, "hang-close:"+c.word), append(c.args, "--device", "gpu:software"))
+			if status != exitDone || strings.Contains(said, "sigla: ") || !regexp.MustCompile(c.want).MatchString(out) {
+				t.Errorf("status %d, standard error %q, standard output\n%s", status, said, out)
 			}
 		})
 	}

@@ -222,4 +222,9 @@ func (m *linearMethod) adapter(card finetune.Card) (*finetune.Adapter, error) {
 	return &finetune.Adapter{Card: card, Labels: labels}, nil
 }
 
-func (m *linearMethod) close() error { return m.engine.Close() }
+func (m *linearMethod) close() error {
+	if err := m.engine.Close(); !isDeviceFailure(err) {
+		return err
+	}
+	return nil
+}
