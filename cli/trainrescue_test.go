@@ -276,3 +276,31 @@ func TestFallBackOfTrainingFails(t *testing.T) {
 		t.Errorf("steps %v", told)
 	}
 }
+
+// The line of progress says where it trains, not that something has happened.
+func TestProgressOfTraining(t *testing.T) {
+	for name, c := range map[string]struct {
+		note string // of the event
+		why  string // the processor trains
+		want string
+	}{
+		"all is well":      {"", "", "step 3/10 · loss"},
+		"another note":     {"a photo cannot be read", "", "step 3/10 · loss"},
+		"the device fails": {"on the cpu from step 2: X failed: it was reset", "on the cpu from step 2: X failed: it was reset", "on the cpu · step 3/10 · loss"},
+		"it has failed":    {"", "on the cpu from step 0: X failed: it was reset", "on the cpu · step 3/10 · loss"},
+	} {
+		var said, out strings.Builder
+		a := &app{stderr: &said, stdout: &out, progress: &progress{w: &said, on: true}}
+		report, done, err := a.reporter(&trainRun{note: c.why}, a.output(), "", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		report(finetune.Event{Step: 3, Steps: 10, Note: c.note})
+		if err := done(); err != nil {
+			t.Error(err)
+		}
+		if line := strings.TrimPrefix(said.String(), "\r"); !strings.HasPrefix(line, c.want) {
+			t.Errorf("%s: %q", name, line)
+		}
+	}
+}

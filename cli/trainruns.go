@@ -224,7 +224,7 @@ func (a *app) reporter(t *trainRun, out *output, path string, goOn bool) (report
 	}
 	first, where := finetune.Event{}, ""
 	return func(e finetune.Event) {
-		if e.Note != "" {
+		if t.told() != "" { // an event's note may be of something else
 			where = "on the cpu · "
 		}
 		if first.Step == 0 {
