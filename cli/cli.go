@@ -42,6 +42,7 @@ type app struct {
 	settings       settings
 	adapted        string     // name of the adapter that is in use, or ""
 	labels         *label.Set // that the settings name, once it was read
+	broken         breakdown  // of the gpu
 	root           *cobra.Command
 	began          bool  // a command began its work
 	err            error // of its work

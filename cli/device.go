@@ -42,6 +42,8 @@ func (a *app) device(ctx context.Context, processor *cpu.Engine) (engine, error)
 		return nil, errors.New("compute in int8: no engine does; use --precision f32")
 	}
 	switch {
+	case a.broken.failed.Load() != nil:
+		return processor, nil
 	case a.wantsGPU():
 		return a.gpu(ctx, storage)
 	case a.settings.device == "auto" && gpu.Built && a.gpuIsFaster(ctx, processor):

@@ -55,7 +55,7 @@ func TestFallBack(t *testing.T) {
 	for reads := range int64(5) {
 		device := &fragile{Engine: cpuEngine(t)}
 		device.left.Store(1 << 40) // while the model is loaded
-		e := &encoder{engine: device, cpu: cpuEngine(t), rescue: &rescue{reload: func() (*model.Model, error) { return a.loadOnCPU(starter()) }}}
+		e := &encoder{engine: device, cpu: cpuEngine(t), rescue: &rescue{reload: func() (*model.Model, error) { return a.loadOnCPU(starter()) }, device: &a.broken}}
 		if e.Model, err = model.Load(device, starter()); err != nil {
 			t.Fatal(err)
 		}
@@ -87,7 +87,7 @@ func TestFallBack(t *testing.T) {
 func TestFallBackFails(t *testing.T) {
 	device := &fragile{Engine: cpuEngine(t)}
 	device.left.Store(1 << 40)
-	e := &encoder{engine: device, cpu: cpuEngine(t), rescue: &rescue{reload: func() (*model.Model, error) { return nil, errors.New("the file is gone") }}}
+	e := &encoder{engine: device, cpu: cpuEngine(t), rescue: &rescue{reload: func() (*model.Model, error) { return nil, errors.New("the file is gone") }, device: new(breakdown)}}
 	var err error
 	if e.Model, err = model.Load(device, starter()); err != nil {
 		t.Fatal(err)

@@ -31,9 +31,17 @@ type encoder struct {
 	rescue *rescue
 }
 
+// A breakdown is what has become of a device that failed. It is not asked again by
+// this process, and told of once.
+type breakdown struct {
+	failed atomic.Pointer[gpu.DeviceError] // nil: it has not
+	told   atomic.Bool
+}
+
 // A rescue loads a model again.
 type rescue struct {
 	reload func() (*model.Model, error)
+	device *breakdown
 	tell   func(error) // of a device that has failed; nil: Device says so
 	mu     sync.Mutex  // while it runs
 	spare  atomic.Pointer[model.Model]
@@ -98,6 +106,7 @@ func (e *encoder) fallBack(failed *gpu.DeviceError) (*model.Model, error) {
 		return nil, fmt.Errorf("go on with the cpu: %w", err)
 	}
 	e.rescue.spare.Store(m)
+	e.rescue.device.failed.Store(failed)
 	if e.rescue.tell != nil {
 		e.rescue.tell(failed)
 	}
@@ -119,7 +128,11 @@ func (e *encoder) Device() string {
 
 // tellFailure has the failure of the device told, also if it was before.
 func (e *encoder) tellFailure(tell func(error)) {
-	e.rescue.tell = func(err error) { tell(fmt.Errorf("%w; the cpu goes on", err)) }
+	e.rescue.tell = func(err error) {
+		if !e.rescue.device.told.Swap(true) {
+			tell(fmt.Errorf("%w; the cpu goes on", err))
+		}
+	}
 	if e.failed != nil {
 		e.rescue.tell(e.failed)
 	}
@@ -200,8 +213,12 @@ func (a *app) load(ctx context.Context, src model.Source) (*encoder, error) {
 	e, err := a.loadOn(device, processor, src)
 	failed := deviceFailure(err)
 	if failed == nil {
+		if err == nil && device == engine(processor) {
+			e.failed = a.broken.failed.Load()
+		}
 		return e, err
 	}
+	a.broken.failed.Store(failed)
 	if processor, err = a.engine(); err == nil { // the other is closed
 		e, err = a.loadOn(processor, processor, src)
 	}
@@ -216,7 +233,7 @@ func (a *app) load(ctx context.Context, src model.Source) (*encoder, error) {
 // processor's beside it.
 func (a *app) loadOn(device engine, processor *cpu.Engine, src model.Source) (*encoder, error) {
 	var err error
-	e := &encoder{engine: device, cpu: processor, rescue: &rescue{reload: func() (*model.Model, error) { return a.loadOnCPU(src) }}}
+	e := &encoder{engine: device, cpu: processor, rescue: &rescue{reload: func() (*model.Model, error) { return a.loadOnCPU(src) }, device: &a.broken}}
 	if e.Model, err = model.Load(e.engine, src); err != nil {
 		return nil, errors.Join(err, e.closeEngines())
 	}

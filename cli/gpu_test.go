@@ -34,7 +34,7 @@ func TestSoftwareScores(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	device := &encoder{engine: e, cpu: cpuEngine(t), rescue: &rescue{}}
+	device := &encoder{engine: e, cpu: cpuEngine(t), rescue: &rescue{device: new(breakdown)}}
 	if device.Model, err = model.Load(e, starter()); err != nil {
 		t.Fatal(err)
 	}

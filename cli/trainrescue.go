@@ -10,9 +10,12 @@ import (
 	"sigla/gpu"
 )
 
-// onDevice does work on the device that trains and, if that fails, again on the
-// processor. It returns the lesson that it was done with.
+// onDevice does work on the device that trains and, if that fails or has failed,
+// on the processor. It returns the lesson that it was done with.
 func (l *lesson) onDevice(ctx context.Context, work func(*lesson) error) (*lesson, error) {
+	if failed := l.broken.failed.Load(); failed != nil && l.wantsGPU() {
+		l = l.onCPU(failed)
+	}
 	err := work(l)
 	failed := deviceFailure(err)
 	if failed == nil || l.failed != nil || ctx.Err() != nil {
@@ -27,6 +30,7 @@ func (l *lesson) onDevice(ctx context.Context, work func(*lesson) error) (*lesso
 
 // onCPU is the lesson for the processor, after a device has failed.
 func (l *lesson) onCPU(failed *gpu.DeviceError) *lesson {
+	l.broken.failed.Store(failed)
 	spare := *l
 	spare.failed = failed
 	return &spare
@@ -135,14 +139,15 @@ func (t *trainRun) fallBack(ctx context.Context, was method, err error) (bool, e
 	return true, nil
 }
 
-// say tells of a device that has failed, with the next event.
+// say tells of a device that has failed with the next event and, if nobody has,
+// at once.
 func (t *trainRun) say(failed *gpu.DeviceError) {
 	t.note = fmt.Sprintf("on the cpu from step %d: %s failed: %v", t.run.Step(), failed.Renderer, failed.Err)
 	t.run.Note(t.note)
-	t.untold = true
+	t.untold = !t.broken.told.Swap(true)
 }
 
-// warn has what say told told at once, too.
+// warn tells at once what nobody has told.
 func (t *trainRun) warn(w finetune.Watch) {
 	t.mu.Lock()
 	untold, note := t.untold, t.note

@@ -29,6 +29,7 @@ func fragileGPU(t *testing.T, reads int64) *fragile {
 func lessonOf(t *testing.T, u *trainer, depth finetune.Depth, device string) *lesson {
 	t.Helper()
 	u.settings.device, u.settings.precision = device, "f32"
+	u.broken = breakdown{} // each has a device of its own
 	l, err := u.lesson(context.Background(), ui.TrainWish{Depth: depth, Complete: true})
 	if err != nil {
 		t.Fatal(err)
@@ -274,6 +275,63 @@ func TestFallBackOfTrainingFails(t *testing.T) {
 	defer again.Discard()
 	if told := steps(t, again, nil); told[len(told)-1] != 10 {
 		t.Errorf("steps %v", told)
+	}
+}
+
+// A device on which the model fails to load is asked once by a process, and told of
+// once, whatever computes after that; a training begins with the processor.
+func TestFallBackAsksOnce(t *testing.T) {
+	atHome(t)
+	dir := taggedFolder(t, twoKinds)
+	asked, was := 0, openGPU
+	defer func() { openGPU = was }()
+	openGPU = func(context.Context, gpu.Options) (engine, error) {
+		asked++
+		return &fragile{Engine: cpuEngine(t)}, nil // it fails at once
+	}
+	for _, args := range [][]string{
+		{"train", dir, "--complete", "--epochs", "2", "--fit-threshold", "f1", "--name", "learned"},
+		{"train", dir, "--complete", "--epochs", "1", "--depth", "lora"},
+		{"eval", dir, "--adapter", "learned"}, // with it and without
+	} {
+		t.Run(args[0]+" "+args[len(args)-1], func(t *testing.T) {
+			asked = 0
+			var out, said strings.Builder
+			status := Run(append(args, "--device", "gpu"), strings.NewReader(""), &out, &said)
+			if status != exitDone || asked != 1 {
+				t.Errorf("status %d, the device was asked %d times:\n%s", status, asked, said.String())
+			}
+			if got := strings.Count(said.String(), "sigla: "); got != 1 || !strings.Contains(said.String(), "sigla: compute on fragile: it was reset; the cpu goes on\n") {
+				t.Errorf("%d complaints:\n%s", got, said.String())
+			}
+			if args[0] == "train" && strings.Count(out.String(), `"note":"on the cpu from step 0: fragile failed: it was reset"`) != 1 {
+				t.Errorf("the events are\n%s", out.String())
+			}
+		})
+	}
+}
+
+// A device that fails in a training is not asked by the next one, and each says
+// where it trains.
+func TestFallBackIsRemembered(t *testing.T) {
+	u := classroom(t, twoKinds)
+	fragileGPU(t, 20)
+	first := live(t, lessonOf(t, u, finetune.DepthHead, "gpu"), nil, nil)
+	asked, opens := 0, openGPU
+	openGPU = func(ctx context.Context, o gpu.Options) (engine, error) {
+		asked++
+		return opens(ctx, o)
+	}
+	broken := u.broken.failed.Load()
+	l := lessonOf(t, u, finetune.DepthLoRA, "gpu")
+	u.broken.failed.Store(broken)
+	u.broken.told.Store(true)
+	second := live(t, l, nil, nil)
+	if asked > 0 || len(second.warnings) > 0 {
+		t.Errorf("asked %d times, warned of %q", asked, second.warnings)
+	}
+	if a, b := first.notes(), second.notes(); len(a) != 1 || len(b) != 1 || !strings.HasPrefix(b[0], "on the cpu from step 0: fragile failed") {
+		t.Errorf("notes %q, %q", a, b)
 	}
 }
 
