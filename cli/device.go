@@ -56,7 +56,10 @@ func (a *app) device(ctx context.Context, processor *cpu.Engine) (e engine, trai
 			if e, err = a.gpu(ctx, storage); err == nil {
 				return e, v.trains(a.settings.precision), nil
 			}
-			a.complain(fmt.Errorf("%w; going on with the cpu", err))
+			a.broken.failed.Store(&gpu.DeviceError{Renderer: a.gpuName(), Err: err})
+			if !a.broken.told.Swap(true) {
+				a.complain(fmt.Errorf("%w; going on with the cpu", err))
+			}
 			return processor, false, nil
 		}
 	}

@@ -72,7 +72,8 @@ func openWay(w way, o Options, p *pulse) (*device, error) {
 	}
 	limits.Binding = min(limits.Binding, widestBinding)
 	d := &device{pulse: p, context: c, limits: limits, programs: make(map[string]uint32), staging: newStaging(limits.Mapping)}
-	if d.budget = o.Budget; d.budget == 0 {
+	d.budget = o.Budget
+	if d.budget == 0 && !limits.Software() { // Mesa 25 says of its software driver 31 MiB
 		d.budget = gl.Free() / 10 * 8 // the screen, and others, need some
 	}
 	return d, nil

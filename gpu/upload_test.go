@@ -150,3 +150,20 @@ func BenchmarkUpload(b *testing.B) {
 	b.StopTimer()
 	e.Close()
 }
+
+// Reads of an embedding and of a large tensor.
+func BenchmarkRead(b *testing.B) {
+	e := open(b)
+	defer e.Close()
+	for name, n := range map[string]int{"embedding": 768, "96 MiB": 24 << 20} {
+		b.Run(name, func(b *testing.B) {
+			x, got := e.Alloc(n, backend.Scratch), make([]float32, n)
+			b.SetBytes(int64(4 * n))
+			for b.Loop() {
+				if err := e.Read(got, x); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
