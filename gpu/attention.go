@@ -219,9 +219,9 @@ func (t gradTile) defines() []string {
 func (t gradTile) longest(dim int) int {
 	fours, group := (dim+3)/4, t.across*t.down
 	parts := (fours + t.deep - 1) / t.deep
-	loads := (4*(t.across+t.down)*t.deep + group - 1) / group
-	multiply := 4 + parts*(1+loads+t.deep)
-	add := 4 + (4*t.across*fours+group-1)/group + t.across*(1+t.perRow(dim))
+	loads := func(vectors int) int { return 9 * ((vectors + 4*group - 1) / (4 * group)) } // one of the outer loop, 4 and 4
+	multiply := 4 + parts*(1+loads(4*t.down*t.deep)+loads(4*t.across*t.deep)+t.deep)
+	add := 4 + loads(4*t.across*fours) + t.across*(1+t.perRow(dim))
 	return max(1, (deepest-4*(2+6*t.perRow(dim)))/(1+4+2*multiply+2*4+2*add)) * 4 * t.across
 }
 

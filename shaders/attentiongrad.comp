@@ -44,7 +44,7 @@ const int SPACE = (OWN + OTHERS) * NARROW > OTHERS * WIDE ? (OWN + OTHERS) * NAR
 shared vec4 rows[SPACE];           // parts of all rows, or the others
 shared vec4 factors[OWN][TX | 1];  // of a row with others i, i + TX, ...
 
-int tx, ty, lane;
+int tx, ty;
 int mine, first, atOwn;    // rows that there are; of the group: first row, and where
 int end, width;            // of the others; of a row of all heads
 bool busy;                 // some of the invocation's rows are there
@@ -62,18 +62,32 @@ void multiply() {
     }
 }
 
+// BRING loads count rows into shared memory, and zeros behind those that are there:
+// wide vectors of each from the c0-th on. Up to four an invocation are under way
+// together.
+#define BRING(to, stride, x, at, count, have, wide, c0) { \
+    const uint all_ = uint(count) * uint(wide), some_ = clamp(all_ / (TX * TY), 1, 4), step_ = some_ * TX * TY; \
+    for (uint i = gl_LocalInvocationIndex; i < all_; i += step_) { \
+        vec4 v[some_]; \
+        for (uint u = 0; u < some_; u++) { \
+            uint j = i + u * TX * TY; \
+            int r = int(j / uint(wide)), c = (int(j % uint(wide)) + (c0)) * 4; \
+            v[u] = FOUR(PLAIN, x, (at) + r * width + c, r < min(count, have) ? DIM - c : 0); \
+        } \
+        for (uint u = 0; u < some_; u++) { \
+            uint j = i + u * TX * TY; \
+            if (all_ % step_ == 0 || j < all_) rows[(to) + int(j / uint(wide)) * (stride) + int(j % uint(wide))] = v[u]; \
+        } \
+    } }
+
 // MULTIPLY has in pairs the products of the group's rows of x, whose offset is offX,
 // with the others of y from k0 on.
 #define MULTIPLY(x, offX, y, offY) \
     for (int i = 0; i < 4; i++) pairs[i] = vec4(0.0); \
     for (int c0 = 0; c0 < FOURS; c0 += DEEP) { \
         barrier(); /* what was there has been read */ \
-        for (int i = lane; i < (OWN + OTHERS) * DEEP; i += TX * TY) { \
-            int r = i / DEEP, o = r - OWN, c = (c0 + i % DEEP) * 4; \
-            rows[r * NARROW + i % DEEP] = o < 0 \
-                ? FOUR(PLAIN, x, offX + atOwn + r * width + c, first + r < mine ? DIM - c : 0) \
-                : FOUR(PLAIN, y, offY + atOthers + o * width + c, k0 + o < end ? DIM - c : 0); \
-        } \
+        BRING(0, NARROW, x, offX + atOwn, OWN, mine - first, DEEP, c0) \
+        BRING(OWN * NARROW, NARROW, y, offY + atOthers, OTHERS, end - k0, DEEP, c0) \
         barrier(); \
         if (busy) multiply(); \
     }
@@ -85,10 +99,7 @@ void multiply() {
 #define ADD(sum, factor, y, offY) \
     barrier(); \
     for (int i = 0; i < 4; i++) factors[4 * ty + i][tx] = factor[i]; \
-    for (int i = lane; i < OTHERS * FOURS; i += TX * TY) { \
-        int r = i / FOURS, c = i % FOURS * 4; \
-        rows[r * WIDE + c / 4] = FOUR(PLAIN, y, offY + atOthers + r * width + c, k0 + r < end ? DIM - c : 0); \
-    } \
+    BRING(0, WIDE, y, offY + atOthers, OTHERS, end - k0, FOURS, 0) \
     barrier(); \
     for (int j = 0, to = busy ? min(TX, end - k0) : 0; j < to; j++) { \
         vec4 f0 = factors[4 * ty][j], f1 = factors[4 * ty + 1][j], f2 = factors[4 * ty + 2][j], f3 = factors[4 * ty + 3][j]; \
@@ -104,7 +115,7 @@ void multiply() {
 #define BEFORE(x, at) 0.0
 #endif
 #ifdef VEC
-#define WRITE(x, at, v) x[(at) / 4] = v + BEFORE(x, (at) / 4)
+#define WRITE(x, at, v) x[(at) >> 2] = v + BEFORE(x, (at) >> 2)
 #else
 #define WRITE(x, at, v) for (int j = 0; j < min(4, DIM - c); j++) x[at + j] = v[j] + BEFORE(x, at + j)
 #endif
@@ -112,7 +123,6 @@ void multiply() {
 void main() {
     tx = int(gl_LocalInvocationID.x);
     ty = int(gl_LocalInvocationID.y);
-    lane = int(gl_LocalInvocationIndex);
     int item = group(), head = item / n[4];
     if (head >= n[3]) return; // the whole group
     int batch = head / n[0], h = head % n[0], keys = n[2], from = n[5];
