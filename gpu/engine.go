@@ -57,10 +57,11 @@ func (e *engine) Info() Info { return e.info }
 // Dispatches implements Engine.
 func (e *engine) Dispatches() int { return e.dispatches }
 
-// Memory implements Engine.
+// Memory implements Engine; 0 of a device that does not answer.
 func (e *engine) Memory() (most int) {
-	if !e.closed {
-		e.wait(func(d *device) { most = d.most })
+	var found int
+	if !e.closed && e.wait(func(d *device) { found = d.most }) {
+		most = found
 	}
 	return most
 }

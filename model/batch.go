@@ -122,13 +122,13 @@ func (t *Trainer) front(photos []any) ([]any, error) {
 	if !t.image.embed {
 		block, x = t.image.since, p.imageFront(m.cfg, &m.images, x, &m.w, len(photos))
 	}
+	rows := make([]float32, x.Len) // once: a device is waited for
+	if err := m.e.Read(rows, x); err != nil {
+		return nil, err
+	}
 	out, n := make([]any, len(photos)), x.Len/len(photos)
 	for i := range out {
-		f := front{block, make([]float32, n)}
-		if err := m.e.Read(f.rows, x.Slice(i*n, n)); err != nil {
-			return nil, err
-		}
-		out[i] = f
+		out[i] = front{block, slices.Clone(rows[i*n : (i+1)*n])}
 	}
 	return out, nil
 }
