@@ -11,8 +11,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"sigla/gpu"
 )
 
 // Whatever becomes of the child process that tries a device is said by --device
@@ -113,7 +111,7 @@ func TestFaultsOfAnImpatientUser(t *testing.T) {
 			}
 		}
 	}()
-	if _, err := openGPU(ctx, gpu.Options{}); !errors.Is(err, context.Canceled) {
+	if _, err := probe(ctx, false); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
 }

@@ -281,12 +281,11 @@ func TestFallBackOfTrainingFails(t *testing.T) {
 func TestFallBackAsksOnce(t *testing.T) {
 	atHome(t)
 	dir := taggedFolder(t, twoKinds)
-	asked, was := 0, openGPU
-	defer func() { openGPU = was }()
-	openGPU = func(context.Context, gpu.Options) (engine, error) {
+	asked := 0
+	injectGPU(t, 1e18, func(gpu.Options) (engine, error) {
 		asked++
 		return &fragile{Engine: cpuEngine(t)}, nil // it fails at once
-	}
+	})
 	for _, args := range [][]string{
 		{"train", dir, "--complete", "--epochs", "2", "--fit-threshold", "f1", "--name", "learned"},
 		{"train", dir, "--complete", "--epochs", "1", "--depth", "lora"},
