@@ -55,13 +55,8 @@ func (v verdict) words(precision string) string {
 // verdict compares a matrix product on both. It is kept: to measure takes longer
 // than to open the device. Where there is none, a child asks again after a week.
 func (a *app) verdict(ctx context.Context, processor *cpu.Engine) verdict {
-	path := filepath.Join(gpuCache(), "auto.json")
-	name := fmt.Sprintf("%s, %d threads", processor, processor.Threads())
-	var v verdict
-	data, err := os.ReadFile(path)
-	known := err == nil && json.Unmarshal(data, &v) == nil && v.Format == verdictFormat && v.Processor == name
-	if known && !v.faster() {
-		if info, err := os.Stat(path); err == nil && time.Since(info.ModTime()) < 7*24*time.Hour {
+	if v, known := keptVerdict(processor); known && !v.faster() {
+		if info, err := os.Stat(verdictPath()); err == nil && time.Since(info.ModTime()) < 7*24*time.Hour {
 			return v
 		}
 	}
@@ -69,8 +64,15 @@ func (a *app) verdict(ctx context.Context, processor *cpu.Engine) verdict {
 	if !gpu.Built && err != nil || errors.As(err, new(untried)) {
 		return verdict{} // nothing to keep: a build that can asks for itself, or the next start
 	}
+	return a.compare(ctx, p, processor)
+}
+
+// compare is the verdict on a device that has just been tried, measured if the one
+// that is kept is of another. The zero probed is no device.
+func (a *app) compare(ctx context.Context, p probed, processor *cpu.Engine) verdict {
+	v, known := keptVerdict(processor)
 	if driver := p.Renderer + ", " + p.Version; !known || v.Driver != driver {
-		v = verdict{Format: verdictFormat, Driver: driver, Processor: name, Device: p.FLOPS}
+		v = verdict{Format: verdictFormat, Driver: driver, Processor: processorName(processor), Device: p.FLOPS}
 		if v.Device > 0 {
 			v.Peak = processor.Peak()
 		}
@@ -79,10 +81,21 @@ func (a *app) verdict(ctx context.Context, processor *cpu.Engine) verdict {
 		}
 	}
 	if data, err := json.Marshal(v); err == nil && os.MkdirAll(gpuCache(), 0o755) == nil && ctx.Err() == nil {
-		_ = atomicfile.Write(path, data, 0o644) // else it is asked again
+		_ = atomicfile.Write(verdictPath(), data, 0o644) // else it is asked again
 	}
 	return v
 }
+
+// keptVerdict reads the verdict that is kept, if it is of this processor.
+func keptVerdict(processor *cpu.Engine) (v verdict, known bool) {
+	data, err := os.ReadFile(verdictPath())
+	known = err == nil && json.Unmarshal(data, &v) == nil && v.Format == verdictFormat && v.Processor == processorName(processor)
+	return v, known
+}
+
+func verdictPath() string { return filepath.Join(gpuCache(), "auto.json") }
+
+func processorName(e *cpu.Engine) string { return fmt.Sprintf("%s, %d threads", e, e.Threads()) }
 
 // trainingRate is the fastest matrix product of the processor as it trains towers:
 // of a projection, its gradient by the input, and that by the weights.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"reflect"
 	"regexp"
 	"strings"
@@ -59,7 +58,7 @@ func TestVerdictIsKept(t *testing.T) {
 	processor := cpuEngine(t)
 	defer processor.Close()
 	ctx, a := context.Background(), &app{stderr: io.Discard, progress: &progress{w: io.Discard}}
-	path := filepath.Join(gpuCache(), "auto.json")
+	path := verdictPath()
 	injectGPU(t, 1e18, nil)
 	fast := a.verdict(ctx, processor)
 	if !fast.faster() || !fast.trains("auto") || fast.Peak <= 0 || fast.Training <= 0 {
@@ -284,6 +283,21 @@ func TestDoctorOnAuto(t *testing.T) {
 			}
 		})
 	}
+	t.Run("there was none", func(t *testing.T) {
+		atHome(t)
+		processor := cpuEngine(t)
+		defer processor.Close()
+		(&app{}).compare(context.Background(), probed{}, processor)
+		injectGPU(t, 1, nil)
+		var out, said strings.Builder
+		Run([]string{"doctor", "--device", "auto"}, strings.NewReader(""), &out, &said)
+		if !regexp.MustCompile("(?m)^✓ gpu .*; the cpu does [1-9][0-9]* at best: auto leaves everything to it$").MatchString(out.String()) {
+			t.Errorf("%s%s", out.String(), said.String())
+		}
+		if v, known := keptVerdict(processor); !known || v.Driver != "fragile, 4.6" {
+			t.Errorf("kept is %+v", v)
+		}
+	})
 	between := verdict{Device: 150e9, Peak: 100e9, Training: 180e9}
 	if got, want := between.words("auto"), "the cpu does 100 at best, and 180 as it trains: auto computes on the gpu and trains on the cpu"; got != want {
 		t.Errorf("%q, want %q", got, want)

@@ -278,5 +278,5 @@ func (a *app) checkGPU(ctx context.Context) finding {
 		return finding{"gpu", well, is}
 	}
 	defer processor.Close()
-	return finding{"gpu", well, is + "; " + a.verdict(ctx, processor).words(a.settings.precision)}
+	return finding{"gpu", well, is + "; " + a.compare(ctx, p, processor).words(a.settings.precision)}
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -193,7 +192,7 @@ func TestVanishedGPU(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(gpuCache(), "auto.json")
+	path := verdictPath()
 	if err := errors.Join(os.MkdirAll(gpuCache(), 0o755), os.WriteFile(path, gone, 0o644)); err != nil {
 		t.Fatal(err)
 	}

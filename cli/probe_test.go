@@ -70,7 +70,7 @@ func TestFaultsOfTheProbe(t *testing.T) {
 				t.Errorf("%v", err)
 			}
 			autoStays(t)
-			if _, err := os.Stat(filepath.Join(gpuCache(), "auto.json")); (err == nil) == c.untried {
+			if _, err := os.Stat(verdictPath()); (err == nil) == c.untried {
 				t.Errorf("what auto remembers: %v", err)
 			}
 		})
