@@ -56,7 +56,7 @@ func (m *Model) most(flops float64, embed func(dry *Model, n int) error) (int, e
 	}
 	return fitting(c, n, func(n int) (*counting, error) {
 		dry, e := weightless(m.cfg)
-		e.largest = 0
+		*e = counting{} // what is allocated from here on
 		return e, embed(dry, n)
 	})
 }

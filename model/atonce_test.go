@@ -111,6 +111,7 @@ func TestBatchesAreCounted(t *testing.T) {
 			t.Fatal(err)
 		}
 		dry, counted := weightless(m.cfg)
+		*counted = counting{}
 		dry.atOnce = m.atOnce
 		if _, err := dry.embedImages(context.Background(), slices.Repeat([]any{zeros}, n)); err != nil {
 			t.Fatal(err)
