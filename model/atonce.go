@@ -30,13 +30,7 @@ func (m *Model) Batch() int { return m.atOnce.photos }
 // the weights have been allocated.
 func (m *Model) chooseBatches() error {
 	var err error
-	zeros := make([]float32, m.window.Len())
-	m.atOnce.photos, err = m.most(m.cfg.imageFLOPs(), func(dry *Model, n int) error {
-		dry.atOnce.photos = n
-		_, err := dry.embedImages(context.Background(), slices.Repeat([]any{zeros}, n))
-		return err
-	})
-	if err != nil {
+	if m.atOnce.photos, err = m.mostPhotos(); err != nil {
 		return err
 	}
 	m.atOnce.texts, err = m.most(m.cfg.textFLOPs(), func(dry *Model, n int) error {
@@ -44,6 +38,16 @@ func (m *Model) chooseBatches() error {
 		return err
 	})
 	return err
+}
+
+// mostPhotos is how many photos the engine takes at once now.
+func (m *Model) mostPhotos() (int, error) {
+	zeros := make([]float32, m.window.Len())
+	return m.most(m.cfg.imageFLOPs(), func(dry *Model, n int) error {
+		dry.atOnce.photos = n
+		_, err := dry.embedImages(context.Background(), slices.Repeat([]any{zeros}, n))
+		return err
+	})
 }
 
 // most is how many inputs, of so many operations each, the engine takes at once:
@@ -82,14 +86,18 @@ func fitting(c backend.Capacity, n int, run func(n int) (*counting, error)) (int
 
 // chooseMicro says how many photos and texts of a batch have activations at once, if
 // the batch does not say it: a few, or what there is room for. It does not go by
-// speed: sums of gradients must not depend on what was measured.
+// speed: sums of gradients must not depend on what was measured. And it says how many
+// photos are embedded at once beside what the training has allocated.
 func (t *Trainer) chooseMicro(prepare func(*Model) (*Trainer, error)) error {
+	var err error
+	if t.photos, err = t.m.mostPhotos(); err != nil {
+		return err
+	}
 	c := t.m.e.Capacity()
 	most := many
 	if c.Memory == 0 {
 		most = few
 	}
-	var err error
 	t.micro, err = fitting(c, most, func(n int) (*counting, error) {
 		dry, e := weightless(t.m.cfg)
 		need, err := e.training(dry, prepare, n, n, n)

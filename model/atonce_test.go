@@ -121,3 +121,42 @@ func TestBatchesAreCounted(t *testing.T) {
 		}
 	}
 }
+
+// limited is an engine with so much memory left, in elements.
+type limited struct {
+	backend.Backend
+	left int
+}
+
+func (e *limited) Alloc(n int, use backend.Use) buf {
+	e.left -= n
+	return e.Backend.Alloc(n, use)
+}
+
+func (e *limited) Capacity() backend.Capacity {
+	return backend.Capacity{FLOPS: 27e12, Buffer: 128 * mib, Memory: max(1, e.left/2)}
+}
+
+// Gradients and moments leave less room than there was for the model alone: photos that
+// are embedded between steps have no more than that.
+func TestTrainerEmbedsInWhatIsLeft(t *testing.T) {
+	m, counted := weightless(base)
+	e := &limited{counted, 2600 * mib}
+	m.e, m.mem.e = e, e
+	if err := m.chooseBatches(); err != nil {
+		t.Fatal(err)
+	}
+	tr, err := m.NewTrainer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Batch() != many || tr.photos < 1 || tr.photos >= many {
+		t.Errorf("the model takes %d photos at once, the training %d", m.Batch(), tr.photos)
+	}
+	if _, err := tr.Embed(context.Background(), slices.Repeat([]any{make([]float32, m.window.Len())}, 2*many)); err != nil {
+		t.Fatal(err)
+	}
+	if e.left < 0 {
+		t.Errorf("%d MiB too much were allocated", -e.left/mib)
+	}
+}

@@ -64,7 +64,7 @@ func (t *Trainer) Front(ctx context.Context, photos []any) ([]any, error) {
 		return photos, nil
 	}
 	var out []any
-	for part := range slices.Chunk(photos, m.atOnce.photos) {
+	for part := range slices.Chunk(photos, t.photos) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -81,7 +81,7 @@ func (t *Trainer) Front(ctx context.Context, photos []any) ([]any, error) {
 // tower is now.
 func (t *Trainer) Embed(ctx context.Context, photos []any) ([][]float32, error) {
 	m := t.m
-	return inBatches("photos", photos, m.atOnce.photos, func(part []any) ([][]float32, error) {
+	return inBatches("photos", photos, t.photos, func(part []any) ([][]float32, error) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.mem.release(mark{})

@@ -24,6 +24,7 @@ type Trainer struct {
 
 	image, text reach
 	micro       int // see Batch
+	photos      int // that Front and Embed take at once
 
 	lora    LoRA
 	adapted []adapted // nil: whole tensors are trained
