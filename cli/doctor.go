@@ -239,7 +239,7 @@ func (a *app) checkTraining(enc *encoder) finding {
 	for i, depth := range []finetune.Depth{finetune.DepthLoRA, finetune.DepthHead} {
 		l := &lesson{app: a, enc: enc, setup: trainSetup{Depth: depth}}
 		var err error
-		if on[i], err = l.trainsOn(); err != nil {
+		if on[i], err = l.usable().trainsOn(); err != nil {
 			return finding{"training", broken, err.Error()}
 		}
 	}

@@ -101,7 +101,7 @@ func (t *trainer) take(wish ui.TrainWish) *lesson {
 // foresee plans what is not begun. Depths that change the towers are not loaded
 // for it.
 func (l *lesson) foresee(ctx context.Context) (p ui.TrainPlan, err error) {
-	if l.towers() {
+	if l = l.usable(); l.towers() {
 		device, err := l.trainsOn()
 		if err != nil {
 			return p, err

@@ -13,9 +13,7 @@ import (
 // onDevice does work on the device that trains and, if that fails or has failed,
 // on the processor. It returns the lesson that it was done with.
 func (l *lesson) onDevice(ctx context.Context, work func(*lesson) error) (*lesson, error) {
-	if failed := l.broken.failed.Load(); failed != nil && l.trainsOnGPU() {
-		l = l.onCPU(failed)
-	}
+	l = l.usable()
 	err := work(l)
 	failed := deviceFailure(err)
 	if failed == nil || l.failed != nil || ctx.Err() != nil {
@@ -26,6 +24,15 @@ func (l *lesson) onDevice(ctx context.Context, work func(*lesson) error) (*lesso
 		return l, errors.Join(failed, err)
 	}
 	return spare, nil
+}
+
+// usable is the lesson, or that for the processor if the device that was to train has
+// failed.
+func (l *lesson) usable() *lesson {
+	if failed := l.broken.failed.Load(); failed != nil && l.trainsOnGPU() {
+		return l.onCPU(failed)
+	}
+	return l
 }
 
 // onCPU is the lesson for the processor, after a device has failed.

@@ -147,6 +147,21 @@ func TestTrainingFallsBack(t *testing.T) {
 	}
 }
 
+// Where the device has failed already it is the processor that a plan names.
+func TestPlansAfterFailure(t *testing.T) {
+	u, device := classroom(t, twoKinds), fragileGPU(t, 1<<40)
+	for _, depth := range []finetune.Depth{finetune.DepthLoRA, finetune.DepthHead} {
+		l := lessonOf(t, u, depth, "gpu")
+		l.enc.engine = device
+		for _, where := range []string{"gpu fragile", "cpu "} {
+			if plan, err := l.foresee(context.Background()); err != nil || !strings.HasPrefix(plan.Device, where) {
+				t.Errorf("%s is said to train on %q, %v; want %s", depth, plan.Device, err, where)
+			}
+			u.broken.failed.Store(&gpu.DeviceError{Renderer: "fragile"})
+		}
+	}
+}
+
 // A device that fails when the steps are taken costs nothing: what was learned is
 // measured, gone back from and branched off all the same.
 func TestFallsBackAfterTraining(t *testing.T) {
