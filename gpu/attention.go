@@ -219,10 +219,13 @@ func (t gradTile) defines() []string {
 func (t gradTile) longest(dim int) int {
 	fours, group := (dim+3)/4, t.across*t.down
 	parts := (fours + t.deep - 1) / t.deep
-	loads := func(vectors int) int { return 9 * ((vectors + 4*group - 1) / (4 * group)) } // one of the outer loop, 4 and 4
+	loads := func(vectors int) int {
+		some := min(max(vectors/group, 1), 4) // under way together
+		return (vectors + some*group - 1) / (some * group) * (1 + some + some)
+	}
 	multiply := 4 + parts*(1+loads(4*t.down*t.deep)+loads(4*t.across*t.deep)+t.deep)
 	add := 4 + loads(4*t.across*fours) + t.across*(1+t.perRow(dim))
-	return max(1, (deepest-4*(2+6*t.perRow(dim)))/(1+4+2*multiply+2*4+2*add)) * 4 * t.across
+	return max(1, (deepest-4*(3+10*t.perRow(dim)))/(1+4+2*multiply+2*4+2*add)) * 4 * t.across
 }
 
 func attentionDefines(s backend.Attn) []string {

@@ -129,3 +129,45 @@ func TestSharedMemory(t *testing.T) {
 		}
 	}
 }
+
+// The steps of the gradient's loops, gone through as the shader has them, are as many
+// as an invocation may take, or little less.
+func TestStepsOfGradient(t *testing.T) {
+	var e engine
+	for _, e.limits.Shared = range []int{32 << 10, 48 << 10} {
+		for dim := 1; dim <= 256; dim++ {
+			for _, own := range []int{1, 1000} {
+				g := e.gradTile(dim, own)
+				steps, fours, perRow := 0, (dim+3)/4, g.perRow(dim)
+				bring := func(all int) {
+					some := min(max(all/(g.across*g.down), 1), 4)
+					for i := 0; i < all; i += some * g.across * g.down {
+						steps += 1 + 2*some
+					}
+				}
+				steps += 4 + 4 + 4*perRow // rows of stats, and of sums
+				rows := g.longest(dim)
+				for k0 := 0; k0 < rows; k0 += 4 * g.across {
+					steps += 1 + 4 + 4 // stats of others, and probabilities
+					for range 2 {
+						steps += 4
+						for c0 := 0; c0 < fours; c0 += g.deep {
+							steps++
+							bring(4 * g.down * g.deep)
+							bring(4 * g.across * g.deep)
+							steps += g.deep
+						}
+						steps += 4
+						bring(4 * g.across * fours)
+						steps += g.across * (1 + perRow)
+					}
+					steps += 4 // the scores' gradients
+				}
+				steps += 4 * (1 + perRow*(1+2*4))
+				if steps > deepest || steps < deepest*9/10 {
+					t.Errorf("%+v takes %d steps over %d rows of %d values", g, steps, rows, dim)
+				}
+			}
+		}
+	}
+}
