@@ -195,6 +195,28 @@ func TestAutoFallsBack(t *testing.T) {
 	}
 }
 
+// A model whose device has failed already is planned with and trained from all the
+// same.
+func TestAutoHasFailed(t *testing.T) {
+	u := classroom(t, twoKinds)
+	u.stderr = io.Discard
+	u.progress = &progress{w: io.Discard}
+	device := &fragile{Engine: cpuEngine(t)}
+	device.left.Store(1 << 40)
+	injectGPU(t, 1e18, func(gpu.Options) (engine, error) { return device, nil })
+	l, enc := onAuto(t, u, finetune.DepthLoRA, "f32")
+	device.left.Store(0)
+	for range 2 { // the first finds out
+		if plan, err := l.foresee(context.Background()); err != nil || plan.Time <= 0 {
+			t.Errorf("%+v, %v", plan, err)
+		}
+	}
+	if !strings.Contains(enc.Device(), "failed") {
+		t.Errorf("the model is on %s", enc.Device())
+	}
+	live(t, l, nil, nil)
+}
+
 // Where auto cannot put the model onto a device, it is told once, and nothing is
 // trained there.
 func TestAutoCannotOpen(t *testing.T) {
