@@ -83,6 +83,34 @@ func TestPackedScalars(t *testing.T) {
 	}
 }
 
+// Low-rank updates go into weights however these are stored: photos are embedded as
+// with float32, but for the rounding.
+func TestPackedTakesUpdates(t *testing.T) {
+	var got [2][][]float32
+	for i, storage := range []gpu.Storage{gpu.F32, gpu.BF16} {
+		m := loadOn(t, openGPU(t, storage), bicubic)
+		u := lowRank(t, m, "vision_model.encoder.layers.0.self_attn.v_proj.weight", 2)
+		if err := m.Apply(Patch{LowRank: []LowRank{u}}); err != nil {
+			t.Fatal(err)
+		}
+		photo := make([]float32, m.window.Len())
+		for j := range photo {
+			photo[j] = float32(j%7)/7 - 0.5
+		}
+		var err error
+		if got[i], err = m.Embed(context.Background(), []any{photo}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cosine := 0.0
+	for j, v := range got[0][0] {
+		cosine += float64(v) * float64(got[1][0][j])
+	}
+	if cosine < 0.999 {
+		t.Errorf("the cosine to what float32 gives is %g", cosine)
+	}
+}
+
 // The starter's weights take 45 MB: with less than that they take turns, and the
 // values stay.
 func TestStarterInLittleMemory(t *testing.T) {

@@ -98,15 +98,29 @@ func (m *Model) Apply(p Patch) error {
 	}
 	m.mem.release(mark{})
 	for _, l := range p.LowRank {
-		at := m.mem.at
-		a, b := m.mem.take(len(l.A)), m.mem.take(len(l.B))
-		m.e.Write(a, l.A)
-		m.e.Write(b, scaled(l.B, l.Scale()))
-		m.e.MatMul(targets[l.Name].all(), b, a, backend.Mat{M: l.Out, N: l.In, K: l.Rank, Add: true})
-		m.mem.release(at)
+		if err := m.update(targets[l.Name].all(), l); err != nil {
+			return fmt.Errorf("apply to model %s: %w", m.info.Name, err)
+		}
 	}
 	m.info.Digest, m.info.ImageDigest = p.digest(m.info.Digest), p.ofImages().digest(m.info.ImageDigest)
 	return m.readScalars()
+}
+
+// update adds an update to a matrix, in float32: an engine may store weights in less,
+// and computes into none of these.
+func (m *Model) update(w buf, l LowRank) error {
+	defer m.mem.release(m.mem.at)
+	a, b, sum := m.mem.take(len(l.A)), m.mem.take(len(l.B)), m.mem.take(w.Len)
+	m.e.Write(a, l.A)
+	m.e.Write(b, scaled(l.B, l.Scale()))
+	m.e.CopyRows(sum, w, 1, w.Len, w.Len, w.Len)
+	m.e.MatMul(sum, b, a, backend.Mat{M: l.Out, N: l.In, K: l.Rank, Add: true})
+	host := make([]float32, w.Len)
+	if err := m.e.Read(host, sum); err != nil {
+		return err
+	}
+	m.e.Write(w, host)
+	return nil
 }
 
 // targets finds what a patch is for, by name.
