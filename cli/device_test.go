@@ -3,12 +3,14 @@ package cli
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"sigla/backend"
 	"sigla/cpu"
+	"sigla/finetune"
 	"sigla/gpu"
 	"sigla/model"
 )
@@ -102,6 +104,57 @@ func TestFallBackFails(t *testing.T) {
 	_, err = e.EmbedTexts(context.Background(), []string{"a cat"})
 	if err == nil || !strings.Contains(err.Error(), "it was reset") || !strings.Contains(err.Error(), "the file is gone") {
 		t.Errorf("%v", err)
+	}
+}
+
+// A device that fails when the model is loaded, or when an adapter changes it, is
+// told of once, and the processor has both.
+func TestFallsBackWhenOpened(t *testing.T) {
+	atHome(t)
+	m, err := model.Load(cpuEngine(t), starter())
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, updates := m.Info(), turned(m.Config())
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "turned.safetensors")
+	err = finetune.WriteAdapter(path, &finetune.Adapter{Card: finetune.Card{Depth: finetune.DepthLoRA, Alpha: 1,
+		Base: finetune.Base{Name: info.Name, Digest: info.Digest}}, Tensors: model.Scalars(info.LogScale, info.Bias), LowRank: updates})
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := func(device *fragile) (e *encoder, said string) {
+		t.Helper()
+		injectGPU(t, 1, func(gpu.Options) (engine, error) { return device, nil })
+		var out strings.Builder
+		a := &app{stderr: &out, progress: &progress{w: &out}}
+		a.settings.device, a.settings.precision, a.settings.adapter = "gpu", "auto", path
+		e, err := a.open(context.Background())
+		if err != nil {
+			t.Fatalf("after %d reads: %v", device.left.Load(), err)
+		}
+		t.Cleanup(func() { e.Close() })
+		return e, out.String()
+	}
+	whole := &fragile{Engine: cpuEngine(t)}
+	whole.left.Store(1 << 40)
+	well, _ := open(whole)
+	reads := 1<<40 - whole.left.Load()
+	if reads < 4 {
+		t.Fatalf("the model and the adapter take %d reads", reads)
+	}
+	for left := range reads {
+		device := &fragile{Engine: cpuEngine(t)}
+		device.left.Store(left)
+		e, said := open(device)
+		if said != "sigla: compute on fragile: it was reset; the cpu goes on\n" {
+			t.Errorf("after %d reads it is said %q", left, said)
+		}
+		if d := e.Device(); !strings.HasPrefix(d, "cpu ") || !strings.HasSuffix(d, "(fragile failed)") || e.Info().Digest != well.Info().Digest {
+			t.Errorf("after %d reads %q has model %+v", left, d, e.Info())
+		}
 	}
 }
 

@@ -194,6 +194,12 @@ func (a *app) use(ctx context.Context, src model.Source) (*encoder, error) {
 	if d != nil {
 		err = e.adapt(d)
 	}
+	if failed := deviceFailure(err); failed != nil && a.broken.failed.CompareAndSwap(nil, failed) {
+		if err := e.Close(); err != nil {
+			return nil, err
+		}
+		return a.use(ctx, src) // on the processor
+	}
 	if err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
