@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -15,6 +16,7 @@ import (
 type adapter struct {
 	*finetune.Adapter
 	name   string
+	path   string    // of its file; "" if it has not been read from one
 	labels label.Set // of the names that it knows, to find them apart from case
 	merged bool      // it has changed the model, and not only how labels are read
 }
@@ -63,7 +65,9 @@ func (a *app) openAdapter(info model.Info) (*adapter, error) {
 	} else if err != nil {
 		return nil, fmt.Errorf("use adapter %s: %w; sigla adapters lists those that are kept", value, err)
 	}
-	return newAdapter(name, read), nil
+	d := newAdapter(name, read)
+	d.path = path
+	return d, nil
 }
 
 // tellDefault names an adapter that nobody asked for by name, to a person at a
@@ -130,6 +134,28 @@ func (e *encoder) adapt(d *adapter) error {
 	d.Tensors, d.LowRank = nil, nil // they are in the model; a full one is as large as that
 	e.adapter = d
 	return nil
+}
+
+// again has what loads a model anew change it as the adapter did the one that is in
+// use, whose digest it has to have: the adapter's tensors are in that one only.
+func (d *adapter) again(load func() (*model.Model, error), digest string) func() (*model.Model, error) {
+	return func() (*model.Model, error) {
+		m, err := load()
+		if err != nil {
+			return nil, err
+		}
+		read, err := finetune.ReadAdapter(d.path)
+		if err == nil {
+			err = m.Apply(read.Patch())
+		}
+		if err == nil && m.Info().Digest != digest {
+			err = errors.New("its file, or the model's, has changed")
+		}
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("use adapter %s: %w", d.name, err), m.Close())
+		}
+		return m, nil
+	}
 }
 
 // Info describes the model with its adapter.

@@ -3,7 +3,12 @@ package cli
 import (
 	"context"
 	"errors"
+	"image"
+	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -107,10 +112,9 @@ func TestFallBackFails(t *testing.T) {
 	}
 }
 
-// A device that fails when the model is loaded, or when an adapter changes it, is
-// told of once, and the processor has both.
-func TestFallsBackWhenOpened(t *testing.T) {
-	atHome(t)
+// turnedAdapter writes an adapter of low rank for the starter.
+func turnedAdapter(t *testing.T) (path string) {
+	t.Helper()
 	m, err := model.Load(cpuEngine(t), starter())
 	if err != nil {
 		t.Fatal(err)
@@ -119,12 +123,61 @@ func TestFallsBackWhenOpened(t *testing.T) {
 	if err := m.Close(); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), "turned.safetensors")
+	path = filepath.Join(t.TempDir(), "turned.safetensors")
 	err = finetune.WriteAdapter(path, &finetune.Adapter{Card: finetune.Card{Depth: finetune.DepthLoRA, Alpha: 1,
 		Base: finetune.Base{Name: info.Name, Digest: info.Digest}}, Tensors: model.Scalars(info.LogScale, info.Bias), LowRank: updates})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return path
+}
+
+// A model that an adapter has changed is changed in the same way when the processor
+// takes it after a failure, or not used at all.
+func TestFallBackKeepsAdapter(t *testing.T) {
+	atHome(t)
+	path := turnedAdapter(t)
+	device := &fragile{Engine: cpuEngine(t)}
+	injectGPU(t, 1, func(gpu.Options) (engine, error) { return device, nil })
+	for _, lost := range []bool{false, true} {
+		device.left.Store(1 << 40)
+		a := &app{stderr: io.Discard, progress: &progress{w: io.Discard}}
+		a.settings.device, a.settings.precision, a.settings.adapter = "gpu", "auto", path
+		e, err := a.open(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		photo, err := e.Prepare(image.NewNRGBA(image.Rect(0, 0, 64, 64)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := e.Embed(context.Background(), []any{photo})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lost {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+		device.left.Store(0)
+		got, err := e.Embed(context.Background(), []any{photo})
+		same := reflect.DeepEqual(got, want)
+		if lost && !errors.Is(err, fs.ErrNotExist) || !lost && (err != nil || !same) {
+			t.Errorf("the adapter's file is gone: %v; the photo is embedded as before: %v; %v", lost, same, err)
+		}
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+		device = &fragile{Engine: cpuEngine(t)}
+	}
+}
+
+// A device that fails when the model is loaded, or when an adapter changes it, is
+// told of once, and the processor has both.
+func TestFallsBackWhenOpened(t *testing.T) {
+	atHome(t)
+	path := turnedAdapter(t)
 	open := func(device *fragile) (e *encoder, said string) {
 		t.Helper()
 		injectGPU(t, 1, func(gpu.Options) (engine, error) { return device, nil })

@@ -205,6 +205,7 @@ func (a *app) use(ctx context.Context, src model.Source) (*encoder, error) {
 	}
 	if d != nil {
 		a.adapted = d.name
+		e.rescue.reload = d.again(e.rescue.reload, e.Model.Info().Digest)
 		e.texts = newTextCache(e.Model.Info(), e.Device(), src)
 	}
 	return e, nil
