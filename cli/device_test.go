@@ -173,6 +173,26 @@ func TestFallBackKeepsAdapter(t *testing.T) {
 	}
 }
 
+// What is written of a model is never what a device has rounded.
+func TestMergesOnProcessor(t *testing.T) {
+	atHome(t)
+	injectGPU(t, 1e18, func(o gpu.Options) (engine, error) {
+		t.Errorf("a device is opened that stores weights in %v", o.Storage)
+		return &fragile{Engine: cpuEngine(t)}, nil
+	})
+	for _, device := range []string{"gpu", "auto"} {
+		a := &app{stderr: io.Discard, progress: &progress{w: io.Discard}}
+		a.settings.device, a.settings.precision = device, "bf16"
+		dir := filepath.Join(t.TempDir(), "merged")
+		if err := a.mergeAdapter(context.Background(), turnedAdapter(t), dir); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Stat(filepath.Join(dir, "model.safetensors")); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // A device that fails when the model is loaded, or when an adapter changes it, is
 // told of once, and the processor has both.
 func TestFallsBackWhenOpened(t *testing.T) {

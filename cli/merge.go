@@ -19,6 +19,7 @@ func (a *app) mergeAdapter(ctx context.Context, value, dir string) error {
 		a.settings.model = card.Base.Name
 	}
 	a.settings.adapter = value
+	a.settings.device, a.settings.precision = "cpu", "auto" // a device may store weights in less than is to be written
 	src, err := a.source(ctx)
 	if err != nil {
 		return err
