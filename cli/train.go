@@ -341,7 +341,7 @@ func planText(p ui.TrainPlan) string {
 	}
 	fmt.Fprintf(&b, "%d photos are held back; %d steps", p.Held, p.Steps)
 	if p.Time > 0 {
-		fmt.Fprintf(&b, ", about %s", p.Time.Round(time.Second/10))
+		fmt.Fprintf(&b, ", %s", about(p.Time))
 	}
 	if p.Bytes > 0 {
 		fmt.Fprintf(&b, ", %.0f MB of memory", float64(p.Bytes)/1e6)
@@ -351,6 +351,17 @@ func planText(p ui.TrainPlan) string {
 		fmt.Fprintln(&b, note)
 	}
 	return b.String()
+}
+
+// about is a time that is foreseen, in no more digits than it is worth.
+func about(d time.Duration) string {
+	switch {
+	case d < time.Second/10:
+		return "less than 0.1s"
+	case d < 10*time.Second:
+		return "about " + d.Round(time.Second/10).String()
+	}
+	return "about " + d.Round(time.Second).String()
 }
 
 // resultText says what a training brought.
@@ -412,7 +423,7 @@ func (l *lesson) measure(ctx context.Context, p *ui.TrainPlan) error {
 		return err
 	}
 	p.Time = timed.Whole
-	p.Notes = append(p.Notes, fmt.Sprintf("the first epoch takes about %s, each one after it %s", timed.First.Round(time.Second/10), timed.Epoch.Round(time.Second/10)))
+	p.Notes = append(p.Notes, fmt.Sprintf("the first epoch takes %s, each one after it %s", about(timed.First), about(timed.Epoch)))
 	return nil
 }
 
