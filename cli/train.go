@@ -384,8 +384,10 @@ func resultText(r ui.TrainResult, name string) string {
 		line := v.String()
 		if r.Whole && v.Reason == "" {
 			line = fmt.Sprintf("%s: average precision %.3f → %.3f (%+.3f to %+.3f)", v.Label, v.Before, v.After, v.Low, v.High)
-		} else if r.Whole {
+		} else if r.Whole && v.After > 0 { // else there were too few photos
 			line = fmt.Sprintf("%s: %.3f → %.3f, %s", v.Label, v.Before, v.After, v.Reason)
+		} else if r.Whole {
+			line = fmt.Sprintf("%s: %s", v.Label, v.Reason)
 		}
 		fmt.Fprintf(&b, "  %s\n", printable(line))
 	}

@@ -185,6 +185,19 @@ func TestAbout(t *testing.T) {
 	}
 }
 
+// A label of which nothing can be told of a whole model has no figures.
+func TestResultTextOfTooFew(t *testing.T) {
+	text := resultText(ui.TrainResult{Whole: true, Labels: []finetune.Verdict{
+		{Label: "ant", Reason: "too few photos are held back to say"},
+		{Label: "owl", Before: 0.5, After: 0.6, Low: -0.1, High: 0.3, Reason: "it is not surely better"},
+	}}, "x")
+	for _, want := range []string{"  ant: too few photos are held back to say\n", "  owl: 0.500 → 0.600, it is not surely better\n"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in %s", want, text)
+		}
+	}
+}
+
 // What is discarded has left nothing.
 func TestTrainerDiscards(t *testing.T) {
 	u := classroom(t, twoKinds)
