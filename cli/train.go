@@ -30,6 +30,7 @@ type trainOptions struct {
 	list   bool
 
 	balance float64 // of setup, if it is said
+	fixed   string  // a flag that was given and that a run which goes on has its own value of
 }
 
 // headKinds are how the vectors of depth head are found.
@@ -76,6 +77,11 @@ sigla train --replay`,
 		if cmd.Flags().Changed("balance") {
 			opt.setup.Balance = &opt.balance
 		}
+		cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+			if f.Changed && !slices.Contains([]string{"resume", "name", "log", "merge"}, f.Name) {
+				opt.fixed = f.Name
+			}
+		})
 	}
 	return cmd
 }
@@ -121,6 +127,8 @@ func (o *trainOptions) check(args []string) error {
 		return usagef("train %s: --resume, --replay and --list take no PATH; a run is named by --resume=NAME", args[0])
 	case !other && len(args) == 0:
 		return usagef("train: name the folder of the photos")
+	case o.resume != "" && o.fixed != "":
+		return usagef("train --resume --%s: a run goes on as it was begun; leave --%s out", o.fixed, o.fixed)
 	case !slices.Contains(depthNames(), o.depth):
 		return usagef("train --depth %s: want one of %s", o.depth, strings.Join(depthNames(), ", "))
 	case !slices.Contains(headKinds, o.head):
