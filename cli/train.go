@@ -30,6 +30,7 @@ type trainOptions struct {
 	list   bool
 
 	balance float64 // of setup, if it is said
+	fixed   string  // a flag that was given and that a run which goes on has its own value of
 }
 
 // headKinds are how the vectors of depth head are found.
@@ -76,6 +77,11 @@ sigla train --replay`,
 		if cmd.Flags().Changed("balance") {
 			opt.setup.Balance = &opt.balance
 		}
+		cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+			if f.Changed && !slices.Contains([]string{"resume", "name", "log", "merge"}, f.Name) {
+				opt.fixed = f.Name
+			}
+		})
 	}
 	return cmd
 }
@@ -121,6 +127,8 @@ func (o *trainOptions) check(args []string) error {
 		return usagef("train %s: --resume, --replay and --list take no PATH; a run is named by --resume=NAME", args[0])
 	case !other && len(args) == 0:
 		return usagef("train: name the folder of the photos")
+	case o.resume != "" && o.fixed != "":
+		return usagef("train --resume --%s: a run goes on as it was begun; leave --%s out", o.fixed, o.fixed)
 	case !slices.Contains(depthNames(), o.depth):
 		return usagef("train --depth %s: want one of %s", o.depth, strings.Join(depthNames(), ", "))
 	case !slices.Contains(headKinds, o.head):
@@ -341,7 +349,7 @@ func planText(p ui.TrainPlan) string {
 	}
 	fmt.Fprintf(&b, "%d photos are held back; %d steps", p.Held, p.Steps)
 	if p.Time > 0 {
-		fmt.Fprintf(&b, ", about %s", p.Time.Round(time.Second/10))
+		fmt.Fprintf(&b, ", %s", about(p.Time))
 	}
 	if p.Bytes > 0 {
 		fmt.Fprintf(&b, ", %.0f MB of memory", float64(p.Bytes)/1e6)
@@ -351,6 +359,17 @@ func planText(p ui.TrainPlan) string {
 		fmt.Fprintln(&b, note)
 	}
 	return b.String()
+}
+
+// about is a time that is foreseen, in no more digits than it is worth.
+func about(d time.Duration) string {
+	switch {
+	case d < time.Second/10:
+		return "less than 0.1s"
+	case d < 10*time.Second:
+		return "about " + d.Round(time.Second/10).String()
+	}
+	return "about " + d.Round(time.Second).String()
 }
 
 // resultText says what a training brought.
@@ -373,8 +392,10 @@ func resultText(r ui.TrainResult, name string) string {
 		line := v.String()
 		if r.Whole && v.Reason == "" {
 			line = fmt.Sprintf("%s: average precision %.3f → %.3f (%+.3f to %+.3f)", v.Label, v.Before, v.After, v.Low, v.High)
-		} else if r.Whole {
+		} else if r.Whole && v.After > 0 { // else there were too few photos
 			line = fmt.Sprintf("%s: %.3f → %.3f, %s", v.Label, v.Before, v.After, v.Reason)
+		} else if r.Whole {
+			line = fmt.Sprintf("%s: %s", v.Label, v.Reason)
 		}
 		fmt.Fprintf(&b, "  %s\n", printable(line))
 	}
@@ -412,7 +433,7 @@ func (l *lesson) measure(ctx context.Context, p *ui.TrainPlan) error {
 		return err
 	}
 	p.Time = timed.Whole
-	p.Notes = append(p.Notes, fmt.Sprintf("the first epoch takes about %s, each one after it %s", timed.First.Round(time.Second/10), timed.Epoch.Round(time.Second/10)))
+	p.Notes = append(p.Notes, fmt.Sprintf("the first epoch takes %s, each one after it %s", about(timed.First), about(timed.Epoch)))
 	return nil
 }
 

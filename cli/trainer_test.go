@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"sigla/finetune"
 	"sigla/gallery/catalog"
@@ -169,6 +170,30 @@ func TestPlanText(t *testing.T) {
 		text := planText(ui.TrainPlan{Depth: depth, Learned: 1, Data: finetune.Summary{Labels: 2}})
 		if !strings.Contains(text, "1 of 2 labels have photos that show them and photos that do not: "+want+"\n") {
 			t.Errorf("%s: %s", depth, text)
+		}
+	}
+}
+
+func TestAbout(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "less than 0.1s", 99 * time.Millisecond: "less than 0.1s", 100 * time.Millisecond: "about 100ms",
+		1849 * time.Millisecond: "about 1.8s", 311249 * time.Millisecond: "about 5m11s",
+	} {
+		if got := about(d); got != want {
+			t.Errorf("%v: %s, want %s", d, got, want)
+		}
+	}
+}
+
+// A label of which nothing can be told of a whole model has no figures.
+func TestResultTextOfTooFew(t *testing.T) {
+	text := resultText(ui.TrainResult{Whole: true, Labels: []finetune.Verdict{
+		{Label: "ant", Reason: "too few photos are held back to say"},
+		{Label: "owl", Before: 0.5, After: 0.6, Low: -0.1, High: 0.3, Reason: "it is not surely better"},
+	}}, "x")
+	for _, want := range []string{"  ant: too few photos are held back to say\n", "  owl: 0.500 → 0.600, it is not surely better\n"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in %s", want, text)
 		}
 	}
 }

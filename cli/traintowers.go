@@ -126,8 +126,7 @@ func (l *lesson) planTowers(ctx context.Context, device string) (ui.TrainPlan, e
 		}
 	}
 	photo, text, err := l.timeEach(ctx)
-	texts := max(len(l.known.Labels), o.Batch)
-	p.Time = time.Duration(p.Steps*texts) * 3 * text // forward once, backward twice
+	p.Time = time.Duration(p.Steps*foreseen.Texts) * 3 * text // forward once, backward twice
 	if !l.changesPhotos() {
 		p.Time += time.Duration(len(l.learn)+len(l.held)) * photo // once
 		return p, err

@@ -12,6 +12,7 @@ import (
 // A Plan is what a run is going to take, told before it begins.
 type Plan struct {
 	Need       model.Need
+	Texts      int   // of a step: all labels' prompts, or the captions of its photos
 	Photos     int64 // bytes of photos that are kept in memory
 	Checkpoint int64 // bytes of each on the disk
 	Disk       int64 // bytes of all checkpoints, and of the one that is being written
@@ -61,8 +62,8 @@ func NewPlan(c model.Config, prepare func(*model.Model) (*model.Trainer, error),
 		}
 	}
 	epoch := newRepeats(len(l.rows), l.Repeats(run.Balance)).photos()
-	p := Plan{Steps: run.total(epoch), PerEpoch: batches(epoch, run.Batch), Drawn: epoch}
-	if p.Need, err = model.Foresee(c, prepare, photos, max(texts, 1), o.Micro); err != nil {
+	p := Plan{Texts: max(texts, 1), Steps: run.total(epoch), PerEpoch: batches(epoch, run.Batch), Drawn: epoch}
+	if p.Need, err = model.Foresee(c, prepare, photos, p.Texts, o.Micro); err != nil {
 		return Plan{}, err
 	}
 	p.Photos = max(min(o.Cache, p.Need.Photo*int64(len(l.rows)+len(o.Held))), p.Need.Photo*int64(photos))
@@ -92,7 +93,11 @@ func (p *Plan) Measure(ctx context.Context, l Learner, o Options) error {
 	}
 	var batch []int
 	var fresh time.Duration
-	for range 2 { // memory is touched for the first time in the first
+	rounds := 2 // memory is touched for the first time in the first
+	if p.PerEpoch < rounds {
+		rounds = 1 // the second would read nothing
+	}
+	for range rounds {
 		err := untilRead(&s, func(next []int) (err error) {
 			batch = next
 			fresh, err = step(next)

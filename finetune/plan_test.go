@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"sigla/backend/ref"
 	"sigla/model"
@@ -20,7 +21,7 @@ func TestPlan(t *testing.T) {
 		t.Fatal(err)
 	}
 	embedding := int64(4 * m.Config().Dim) // the image tower is frozen
-	if p.Steps != 10 || p.PerEpoch != 2 || p.Photos != 4*embedding || p.Disk != 5*p.Checkpoint || p.Checkpoint != 3*p.Need.Gradients {
+	if p.Texts != 2 || p.Steps != 10 || p.PerEpoch != 2 || p.Photos != 4*embedding || p.Disk != 5*p.Checkpoint || p.Checkpoint != 3*p.Need.Gradients {
 		t.Errorf("%+v", p)
 	}
 	o.Cache = 0
@@ -48,7 +49,11 @@ func TestPlan(t *testing.T) {
 
 	labels := labelled(set)
 	p, err = NewPlan(m.Config(), func(m *model.Model) (*model.Trainer, error) { return m.NewTrainer() }, labels, o, run)
-	if err != nil || p.PerEpoch != 2 || p.Drawn != 3 { // of three photos something is known, the fourth is held back
+	texts := 0
+	for _, l := range labels.Labels {
+		texts += len(l.Texts)
+	}
+	if err != nil || p.Texts != texts || p.PerEpoch != 2 || p.Drawn != 3 { // of three photos something is known, the fourth is held back
 		t.Errorf("%+v, %v", p, err)
 	}
 	run.Batch, run.Balance = 2, 10 // two labels, a photo each
@@ -64,5 +69,24 @@ func TestPlan(t *testing.T) {
 	}
 	if _, err := NewPlan(m.Config(), func(m *model.Model) (*model.Trainer, error) { return m.NewTrainer("no*") }, set, o, Options{Steps: 1, Batch: 1, LR: 1}); err == nil {
 		t.Error("a pattern that matches nothing was accepted")
+	}
+}
+
+// The first epoch of a set that is one batch takes the time of its photos, too.
+func TestPlanOfOneBatch(t *testing.T) {
+	m, set, o := loadBicubic(t, ref.New())
+	const slow = 50 * time.Millisecond
+	photo := o.Photo
+	o.Photo = func(ctx context.Context, i int) (any, error) {
+		time.Sleep(slow)
+		return photo(ctx, i)
+	}
+	o.Cache = 1 << 30
+	p := Plan{Steps: 5, PerEpoch: 1}
+	if err := p.Measure(context.Background(), towers(t, m, set, o, "text_model.*"), Options{Epochs: 5, Batch: len(set.Photos), LR: 1e-3}); err != nil {
+		t.Fatal(err)
+	}
+	if p.First < slow || p.Whole != p.First+4*p.Epoch {
+		t.Errorf("%+v", p)
 	}
 }

@@ -35,20 +35,20 @@ func (o LoRA) Check(c Config) error {
 			return fmt.Errorf("low-rank updates of %q: a block has %s", t, strings.Join(LoRATargets, ", "))
 		}
 	}
-	layers := 0
+	layers, rank := 0, limit
 	if o.Image {
-		layers = c.Vision.Layers
+		layers, rank = c.Vision.Layers, min(c.Vision.Width, c.Vision.MLP)
 	}
 	if o.Text {
-		layers = max(layers, c.Text.Layers)
+		layers, rank = max(layers, c.Text.Layers), min(rank, c.Text.Width, c.Text.MLP)
 	}
 	switch {
 	case !o.Image && !o.Text:
 		return errors.New("low-rank updates of no tower: want image, text or both")
 	case len(o.Targets) == 0:
 		return errors.New("low-rank updates of no matrix: want some of " + strings.Join(LoRATargets, ", "))
-	case o.Rank < 1 || o.Rank > limit:
-		return fmt.Errorf("low-rank updates of rank %d: want 1 or more", o.Rank)
+	case o.Rank < 1 || o.Rank > rank: // no matrix of a block has a higher one
+		return fmt.Errorf("low-rank updates of rank %d: want 1 to %d, the narrowest side of a matrix", o.Rank, rank)
 	case !(o.Alpha > 0 && o.Alpha <= math.MaxFloat32):
 		return fmt.Errorf("low-rank updates with alpha %g: want a number above 0", o.Alpha)
 	case o.Layers < 0 || o.Layers > layers:

@@ -6,6 +6,7 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -359,12 +360,14 @@ func (c *counted) Alloc(n int, use backend.Use) backend.Buf {
 
 func TestLoRACheck(t *testing.T) {
 	m := load(t, bicubic)
+	width := m.Config().Vision.Width
 	good := LoRA{Rank: 1, Alpha: 1, Targets: []string{"q"}, Image: true}
 	for want, change := range map[string]func(o *LoRA){
 		`updates of "o": a block has q, k, v, out, fc1, fc2`: func(o *LoRA) { o.Targets = []string{"q", "o"} },
-		"of no tower":      func(o *LoRA) { o.Image = false },
-		"of no matrix":     func(o *LoRA) { o.Targets = nil },
-		"of rank 0":        func(o *LoRA) { o.Rank = 0 },
+		"of no tower":  func(o *LoRA) { o.Image = false },
+		"of no matrix": func(o *LoRA) { o.Targets = nil },
+		"of rank 0: want 1 to " + strconv.Itoa(width):   func(o *LoRA) { o.Rank = 0 },
+		"of rank " + strconv.Itoa(width+1) + ": want 1": func(o *LoRA) { o.Rank = width + 1 },
 		"with alpha NaN":   func(o *LoRA) { o.Alpha = math.NaN() },
 		"with alpha 0":     func(o *LoRA) { o.Alpha = 0 },
 		"of -1 layers":     func(o *LoRA) { o.Layers = -1 },

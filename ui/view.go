@@ -284,6 +284,11 @@ func (m *root) status() string {
 			p.texts = p.texts[1:]
 		}
 	}
+	if name := &parts[0].texts[0]; m.enc != nil && *name == clean(m.info.Name) {
+		if kind := *name + " · " + deviceKind(clean(m.device)); need()-width(*name)+width(kind) <= w {
+			*name = kind
+		}
+	}
 	var l line
 	l.add("", " ")
 	first := true
@@ -316,6 +321,16 @@ func (m *root) statusParts() []part {
 		scale.texts = []string{m.scale(), fmt.Sprintf("δ %+.1f", m.score.Delta), ""}
 	}
 	return []part{model, scale, {t.quiet, m.running()}}
+}
+
+// deviceKind is a device without its name, "gpu · f32" of "gpu A CARD · f32": what
+// there is room for.
+func deviceKind(device string) string {
+	kind, _, _ := strings.Cut(device, " ")
+	if i := strings.Index(device, " · "); i >= 0 {
+		return kind + device[i:]
+	}
+	return kind
 }
 
 // scale shows the checkpoint's t = exp(t') and b, and what the user adds.

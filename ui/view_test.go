@@ -237,7 +237,7 @@ func TestStatusGivesWay(t *testing.T) {
 	d.m.embedding = true
 	d.m.progress.Rate, d.m.progress.Left = 12, 65*time.Second
 	d.m.info.Name = "a model with quite a name"
-	whole := map[string]bool{}
+	whole := map[string]bool{d.m.info.Name + " · " + deviceKind(d.m.device): true}
 	for _, p := range append(d.m.statusParts(), part{"", []string{d.m.o.Hint}}) {
 		for _, s := range p.texts {
 			whole[strings.TrimSpace(s)] = true
@@ -256,6 +256,26 @@ func TestStatusGivesWay(t *testing.T) {
 		}
 	}
 	d.m.embedding = false
+}
+
+// Where all does not fit the device's name goes first, and its kind stays where t
+// and b have room.
+func TestStatusShortensTheDevice(t *testing.T) {
+	d := open(t, 120, 40, photos(t, 3), nil).start().has("3 embedded")
+	for _, c := range []struct {
+		device, kind string
+		width        int
+	}{
+		{"gpu:software llvmpipe (LLVM 15.0.6, 256 bits) · f32", "colours · gpu:software · f32", 80},
+		{"gpu A CARD WITH A LONG NAME · bf16 (A CARD failed)", "colours · gpu · bf16 (A CARD failed)", 80},
+		{"cpu avx512 · f32", "colours · cpu avx512 · f32", 80},
+		{"gpu:software llvmpipe (LLVM 15.0.6, 256 bits) · f32", "colours │ t 20.0  b -12.00  δ +0.0", 56},
+	} {
+		d.m.device, d.m.lay.w = c.device, c.width
+		if got := ansi.Strip(d.m.status()); !strings.Contains(got, c.kind+" │ ") {
+			t.Errorf("%q: no %q", got, c.kind)
+		}
+	}
 }
 
 // What the bias does, and the last hint, are told in whole words at every width.
