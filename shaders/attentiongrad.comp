@@ -66,7 +66,7 @@ void multiply() {
 // wide vectors of each from the c0-th on. Up to four an invocation are under way
 // together.
 #define BRING(to, stride, x, at, count, have, wide, c0) { \
-    const uint all_ = uint(count) * uint(wide), some_ = clamp(all_ / (TX * TY), 1, 4), step_ = some_ * TX * TY; \
+    const uint all_ = uint(count) * uint(wide), some_ = clamp(all_ / uint(TX * TY), 1u, 4u), step_ = some_ * TX * TY; \
     for (uint i = gl_LocalInvocationIndex; i < all_; i += step_) { \
         vec4 v[some_]; \
         for (uint u = 0; u < some_; u++) { \
