@@ -46,6 +46,8 @@ func (a *app) benchCommand() *cobra.Command {
 				measure = func(ctx context.Context, src model.Source) error { return a.benchTrain(ctx, src, train) }
 			}
 			switch {
+			case cmd.Flags().Changed("batch") && !cmd.Flags().Changed("train"):
+				return usagef("bench with --batch: it is of --train")
 			case sample && random != "":
 				return usagef("bench with --random and --catalog: want one of them")
 			case sample && photos < 1:

@@ -156,7 +156,11 @@ func (o *output) run(r runRow) error {
 	if r.From != "" {
 		from = "  branch of " + r.From
 	}
-	return o.text(fmt.Sprintf("%-28s  %-9s  %6d photos  step %5d / %-5d  loss %.4f%s\n", r.Name, r.Depth, r.Photos, r.Step, r.Steps, r.Loss, from))
+	reached := "no step yet"
+	if r.Step > 0 {
+		reached = fmt.Sprintf("step %5d / %-5d  loss %.4f", r.Step, r.Steps, r.Loss)
+	}
+	return o.text(fmt.Sprintf("%-28s  %-9s  %6d photos  %s%s\n", r.Name, r.Depth, r.Photos, reached, from))
 }
 
 // replayRun shows a run of the past: on a terminal in the explorer's screen, else

@@ -256,7 +256,11 @@ func (m *root) trainFigures(w int) []string {
 		pace.add("", right(count(int(e.PairsPerSecond)), 14)).add(m.theme.quiet, " pairs/s")
 	}
 	if on := t.plan.Device; w >= 100 && on != "" && t.note == "" { // a note says that it is another now
-		pace.add(m.theme.quiet, clip("   on "+clean(on), w-pace.cells-1))
+		on, room := clean(on), w-pace.cells-1
+		if width("   on "+on) > room {
+			on = deviceKind(on)
+		}
+		pace.add(m.theme.quiet, clip("   on "+on, room))
 	}
 	return []string{good.fit(w), pace.fit(w)}
 }

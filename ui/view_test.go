@@ -278,6 +278,23 @@ func TestStatusShortensTheDevice(t *testing.T) {
 	}
 }
 
+// Where its name has no room the kind of what trains is told.
+func TestTrainShortensTheDevice(t *testing.T) {
+	u := newTutor(t)
+	d := school(t, 100, 30, u).press("T")
+	d.send(keyPress("enter"))
+	d.told(u, 120, 120)
+	for device, want := range map[string]string{
+		"cpu avx512 · bf16": "on cpu avx512 · bf16",
+		"gpu:software llvmpipe (LLVM 15.0.6, 256 bits) · f32": "on gpu:software · f32",
+	} {
+		d.m.train.plan.Device = device
+		if pace := ansi.Strip(d.m.trainFigures(100)[1]); !strings.Contains(pace, want) {
+			t.Errorf("%q: no %q", pace, want)
+		}
+	}
+}
+
 // What the bias does, and the last hint, are told in whole words at every width.
 func TestCountsAreNotCut(t *testing.T) {
 	cut := regexp.MustCompile(`\)\s+[a-z]`)
