@@ -32,13 +32,14 @@ func (e *engine) attention(dst, lse, q, k, v backend.Buf, s backend.Attn) {
 	if lse.Mem != nil {
 		defines = append(defines, "KEEP_LSE")
 	}
+	bufs := []backend.Buf{dst, q, k, v, lse, e.lens(s)}
 	blocks := (s.Queries + 4*t.down - 1) / (4 * t.down)
 	for from := 0; from < s.Keys; from += most {
 		if from == most {
 			defines = append(defines, "MERGE")
 		}
-		e.run(kernel{file: "attention", defines: defines, bufs: []backend.Buf{dst, q, k, v, lse}, writes: [12]bool{4: true},
-			list: lens(s), listAt: 5, work: pairWork(s, 2, blocks*max(8, 4*t.down), min(most, s.Keys-from), 4*t.across),
+		e.run(kernel{file: "attention", defines: defines, bufs: bufs, writes: [12]bool{4: true},
+			work:    pairWork(s, 2, blocks*max(8, 4*t.down), min(most, s.Keys-from), 4*t.across),
 			sizes:   ints(s.Heads, s.Queries, s.Keys, s.Batch*s.Heads, blocks, from, from+most),
 			numbers: []float32{float32(1 / math.Sqrt(float64(s.Dim)))}}.spread(s.Batch * s.Heads * blocks))
 	}
@@ -130,8 +131,9 @@ func (e *engine) attentionGrad(dq, dk, dv, dy, y, lse, q, k, v backend.Buf, s ba
 	stats := e.temporary("attention rows", 2*rows)
 	e.run(kernel{file: "attentiongrad", defines: append(defines, "DOTS"), bufs: []backend.Buf{stats, dy, y, lse},
 		sizes: ints(s.Heads, s.Queries, s.Keys, s.Batch*s.Heads)}.each(rows))
-	queries := gradPass{defines: []string{"DQ", "FIRST"}, bufs: []backend.Buf{dq, q, dy, k, v, {}, stats}, own: s.Queries, others: s.Keys}
-	keys := gradPass{defines: []string{"FIRST", "SECOND"}, bufs: []backend.Buf{dk, k, v, q, dy, {}, stats, dv}, own: s.Keys, others: s.Queries}
+	lens := e.lens(s)
+	queries := gradPass{defines: []string{"DQ", "FIRST"}, bufs: []backend.Buf{dq, q, dy, k, v, lens, stats}, own: s.Queries, others: s.Keys}
+	keys := gradPass{defines: []string{"FIRST", "SECOND"}, bufs: []backend.Buf{dk, k, v, q, dy, lens, stats, dv}, own: s.Keys, others: s.Queries}
 	e.gradients(s, defines, queries)
 	if t := e.gradTile(s.Dim, s.Keys); t.perRow(s.Dim) <= 3 {
 		e.gradients(s, defines, keys)
@@ -163,7 +165,7 @@ func (e *engine) gradients(s backend.Attn, defines []string, p gradPass) {
 			defines = append(defines, "ACCUMULATE")
 		}
 		e.run(kernel{file: "attentiongrad", defines: defines, bufs: p.bufs, writes: [12]bool{7: true},
-			list: lens(s), listAt: 5, work: pairWork(s, 4, blocks*4*t.down, min(most, p.others-from), 4*t.across),
+			work:    pairWork(s, 4, blocks*4*t.down, min(most, p.others-from), 4*t.across),
 			sizes:   ints(s.Heads, s.Queries, s.Keys, s.Batch*s.Heads, blocks, from, from+most),
 			numbers: []float32{float32(1 / math.Sqrt(float64(s.Dim)))}}.spread(s.Batch * s.Heads * blocks))
 	}
@@ -239,8 +241,13 @@ func attentionDefines(s backend.Attn) []string {
 	return defines
 }
 
-// lens is a copy of the key lengths, which the caller may change; nil if there are none.
-func lens(s backend.Attn) []int32 { return append([]int32(nil), s.KeyLens...) }
+// lens are the lengths of the keys; nothing without them.
+func (e *engine) lens(s backend.Attn) backend.Buf {
+	if s.KeyLens == nil {
+		return backend.Buf{}
+	}
+	return e.integers(s.KeyLens)
+}
 
 // pairWork is what so many products of all pairs of rows and others count as, with the
 // others padded to whole tiles. Four times their operations: on llvmpipe, padding

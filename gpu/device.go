@@ -21,7 +21,6 @@ type device struct {
 	limits   gl.Limits
 	programs map[string]uint32
 	store
-	lists   uint32 // contents change from call to call, see listed
 	fences  []fence
 	staging *staging
 	cache   programCache
@@ -163,9 +162,6 @@ func (d *device) read(dst []float32, m *memory, offset int) {
 
 func (d *device) close() {
 	d.free()
-	if d.lists != 0 {
-		gl.DeleteBuffer(d.lists)
-	}
 	if d.staging.buffer != 0 {
 		gl.DeleteBuffer(d.staging.buffer)
 	}
@@ -210,8 +206,6 @@ type kernel struct {
 	before  [12]int       // elements in front of one that the shader counts, too
 	packed  [12]bool      // bindings that it can take packed
 	writes  [12]bool      // bindings that it writes, besides 0
-	list    []int32       // integers that the host made for this call
-	listAt  int           // their binding
 	sizes   []int32
 	numbers []float32
 	// Work groups: so many, which the engine lays out in dispatches, or those of one.
@@ -240,9 +234,6 @@ func (d *device) run(k kernel) {
 	}
 	gl.Use(p)
 	d.begin()
-	if k.list != nil {
-		d.listed(k.listAt, k.list)
-	}
 	var offsets [12]int32
 	for i, b := range k.bufs {
 		if b.Mem == nil {
@@ -279,13 +270,4 @@ func (d *device) run(k kernel) {
 		gl.Flush()
 		d.unsent = 0
 	}
-}
-
-// listed binds integers.
-func (d *device) listed(i int, list []int32) {
-	if d.lists == 0 {
-		d.lists = gl.NewBuffer(4)
-	}
-	gl.Resize(d.lists, list)
-	gl.Bind(i, d.lists, 0, 4*len(list))
 }

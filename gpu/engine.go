@@ -5,6 +5,7 @@ package gpu
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"sigla/backend"
 	"sigla/gpu/gl"
@@ -115,6 +116,17 @@ func (e *engine) temporary(what string, n int) backend.Buf {
 		e.scratch[what] = e.Alloc(n, backend.Scratch)
 	}
 	return e.scratch[what].Slice(0, n)
+}
+
+// integers is a temporary with integers, which shaders read by their bits.
+func (e *engine) integers(list []int32) backend.Buf {
+	bits := make([]float32, len(list))
+	for i, v := range list {
+		bits[i] = math.Float32frombits(uint32(v))
+	}
+	b := e.temporary("integers", len(bits))
+	e.upload(b, bits)
+	return b
 }
 
 // giveBack gives the memory of temporaries back when what was issued is done.

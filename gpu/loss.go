@@ -79,7 +79,8 @@ func (e *engine) runPairs(l pairTile, k kernel) {
 	}
 	if l.list != nil {
 		exceptions = len(l.list) - l.m - 1
-		k.list, k.listAt = l.list, 5
+		k.bufs = append(k.bufs, make([]backend.Buf, 5-len(k.bufs))...)
+		k.bufs = append(k.bufs, e.integers(l.list))
 	}
 	k.defines = append([]string{"PAIRS"}, k.defines...)
 	k.sizes = ints(l.m, l.n, l.i, l.j, int(l.Default), diagonal, exceptions)

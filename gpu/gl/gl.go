@@ -182,15 +182,9 @@ func NewBuffer(bytes int) uint32 {
 func NewBufferOf(data []byte) uint32 {
 	var id uint32
 	api.GenBuffers(1, &id)
-	Resize(id, data)
-	return id
-}
-
-// Resize gives a buffer other contents.
-func Resize[T any](id uint32, data []T) {
 	api.BindBuffer(api.SHADER_STORAGE_BUFFER, id)
-	var t T
-	api.BufferData(api.SHADER_STORAGE_BUFFER, len(data)*int(unsafe.Sizeof(t)), unsafe.Pointer(unsafe.SliceData(data)), api.STREAM_DRAW)
+	api.BufferData(api.SHADER_STORAGE_BUFFER, len(data), unsafe.Pointer(unsafe.SliceData(data)), api.DYNAMIC_COPY)
+	return id
 }
 
 // DeleteBuffer frees a buffer.
