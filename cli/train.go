@@ -77,11 +77,17 @@ sigla train --replay`,
 		if cmd.Flags().Changed("balance") {
 			opt.setup.Balance = &opt.balance
 		}
+		free := []string{"resume", "name", "log", "merge"}
 		cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
-			if f.Changed && !slices.Contains([]string{"resume", "name", "log", "merge"}, f.Name) {
+			if f.Changed && !slices.Contains(free, f.Name) {
 				opt.fixed = f.Name
 			}
 		})
+		for _, name := range []string{"labels", "template"} { // every command has these
+			if cmd.Flags().Changed(name) {
+				opt.fixed = name
+			}
+		}
 	}
 	return cmd
 }
